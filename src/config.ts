@@ -19,6 +19,7 @@ import {
   teamId,
   text,
 } from "./flags.ts";
+import { parseApiUrl } from "./northflank/api-origin.ts";
 import { defaultObserveShare } from "./northflank/ledger-shares.ts";
 import { type ProxySettings, parseProxy } from "./northflank/proxy.ts";
 import { parseDurationMs } from "./util/duration.ts";
@@ -71,6 +72,8 @@ export interface Config {
   /** Both or neither. */
   readonly webhookTlsCertFile: string | undefined;
   readonly webhookTlsKeyFile: string | undefined;
+  /** The page with a section for each reason, without a slash at its end. */
+  readonly docsUrl: string | undefined;
   readonly shutdownGraceMs: number;
   readonly logLevel: LogLevel;
   /** `undefined`: pretty on a terminal, else json. */
@@ -171,6 +174,15 @@ const bindAddress = (value: string): BindAddress | undefined | Refusal => {
 };
 
 // The order is that of `run --help`. Names and defaults are a contract with users.
+/** It is a part of a message, with a fragment behind it. */
+const docsPage = (value: string): string | Refusal => {
+  const parsed = parseApiUrl(value);
+  if (value.length > 256) return new Refusal(`at most 256 characters are expected, there are ${value.length}`);
+  return parsed.kind === "valid"
+    ? `${parsed.origin}${parsed.basePath}`
+    : new Refusal(`a URL such as https://docs.example.com/runbook is expected, but ${parsed.problem}`);
+};
+
 const flags = {
   ...clusterFlags,
   watchNamespaces: flag("watch-namespaces", "a,b", "", namespaces, "namespaces to watch; by default all"),
@@ -328,6 +340,13 @@ const flags = {
     "PEM certificate of the webhook receiver, with its chain; by default the receiver has no TLS",
   ),
   webhookTlsKeyFile: flag("webhook-tls-key-file", "PATH", undefined, text, "PEM key of that certificate"),
+  docsUrl: flag(
+    "docs-url",
+    "URL",
+    undefined,
+    docsPage,
+    "URL of the runbook (docs/runbook.md): messages of Stalled end with the address of their reason there; by default they do not",
+  ),
   shutdownGrace: flag("shutdown-grace", "D", "30s", positiveDuration, "time to finish active reconciles after SIGTERM"),
   logLevel: flag("log-level", "L", "info", oneOf(...logLevels), `minimum level of log lines: ${logLevels.join("|")}`),
   logFormat: flag(
@@ -373,6 +392,7 @@ function assemble(of: Read["of"]): Omit<Config, "proxy"> {
     webhookUrl: of(flags.webhookUrl),
     webhookTlsCertFile: of(flags.webhookTlsCertFile),
     webhookTlsKeyFile: of(flags.webhookTlsKeyFile),
+    docsUrl: of(flags.docsUrl),
     shutdownGraceMs: of(flags.shutdownGrace),
     logLevel: of(flags.logLevel),
     logFormat: of(flags.logFormat),

@@ -34,6 +34,7 @@ test("without flags the documented defaults hold", () => {
     leaderElectRetryPeriodMs: 2_000,
     metricsBindAddress: { host: undefined, port: 8080 },
     healthBindAddress: { host: undefined, port: 8081 },
+    docsUrl: undefined,
     shutdownGraceMs: 30_000,
     logLevel: "info",
     logFormat: undefined,
@@ -115,6 +116,9 @@ describe("values", () => {
     ["--webhook-url", "http://hooks.example.com"],
     ["--webhook-url", "https://hooks.example.com/?a"],
     ["--webhook-url", `https://hooks.example.com/${"a".repeat(1_000)}`],
+    ["--docs-url", "docs/runbook.md"],
+    ["--docs-url", "https://docs.example.com/runbook#top"],
+    ["--docs-url", `https://docs.example.com/${"a".repeat(256)}`],
     ["--watch-namespaces", "Team A"],
     ["--watch-namespaces", ","],
     ["--default-team-id", "a/b"],
@@ -173,6 +177,9 @@ describe("settings that depend on each other", () => {
       webhookTlsKeyFile: "tls.key",
     });
     expect(config(["--webhook-url", "https://hooks.example.com/nf/"]).webhookUrl).toBe("https://hooks.example.com/nf");
+    expect(config(["--docs-url", "https://docs.example.com/runbook/"]).docsUrl).toBe(
+      "https://docs.example.com/runbook",
+    );
     expect(config(["--webhook-bind-address", ":9443"]).webhookBindAddress).toEqual({ host: undefined, port: 9_443 });
   });
 });

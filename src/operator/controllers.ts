@@ -127,6 +127,7 @@ export function createControllers(deps: ControllersDeps): Controllers {
       type,
       overlay: (answer) => cache.overlay(answer),
       onStalled: () => metrics.stalled(name),
+      docsUrl: config.docsUrl,
       log: log.child({ controller: name }),
       ...more,
     });

@@ -252,6 +252,16 @@ describe("the templates refuse", () => {
       "flags.apiUrl contains credentials. Remove them; the token is read from a Secret.",
     ],
     [
+      "the URL of a runbook with credentials",
+      { flags: { docsUrl: "https://me:hunter2@docs.example.com" } },
+      "flags.docsUrl contains credentials. Remove them.",
+    ],
+    [
+      "the URL of a runbook with a fragment",
+      { flags: { docsUrl: "https://docs.example.com/runbook#top" } },
+      "flags.docsUrl is not valid: a URL such as https://docs.example.com/runbook is expected, without a query or a fragment.",
+    ],
+    [
       "a webhook URL with credentials",
       { flags: { webhookUrl: "https://me:hunter2@hooks.example.com" } },
       "flags.webhookUrl contains credentials. Remove them.",

@@ -52,6 +52,7 @@ const judgedLater: Readonly<Record<string, readonly string[]>> = {
   // All of them: Helm quotes a value that its schema refuses, and a URL may hold a password.
   apiUrl: texts.filter((text) => apiUrl(text) instanceof Refusal),
   webhookUrl: texts.filter((text) => publicUrl(text) instanceof Refusal),
+  docsUrl: texts.filter((text) => publicUrl(text) instanceof Refusal),
   resyncPeriod: ["15s", "500ms", "59s"],
 };
 

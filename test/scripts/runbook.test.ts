@@ -116,10 +116,10 @@ describe("commands", () => {
 
   test("name flags that there are", () => {
     const known = flagsOfRun().map(({ name }) => `--${name}`);
-    // Of kubectl and curl, in commands; `--docs-url` and others stand in the prose.
+    // Those of kubectl and curl stand in commands.
     const prose = page.replaceAll(/^```sh\n.*?\n```$/gms, "");
     const used = [...prose.matchAll(/`(--[a-z-]+)`/g)].map(([, name = ""]) => name);
     expect(used.length).toBeGreaterThan(8);
-    expect(used.filter((name) => !known.includes(name))).toEqual(["--docs-url"]);
+    expect(used.filter((name) => !known.includes(name))).toEqual([]);
   });
 });

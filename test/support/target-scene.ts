@@ -84,6 +84,8 @@ export abstract class TargetScene<T extends TargetObject, I extends string> {
   isLeaderFor: (durationMs: number) => boolean = () => true;
   /** Fields of a status that the server drops, as one with an older CRD does. */
   prunes: readonly string[] = [];
+  /** `--docs-url` of the next process. */
+  docsUrl: string | undefined;
   /** Runs before each reconcile of `work`. */
   beforePass: (() => void) | undefined;
   /** What an answer leaves out of what Northflank has. */
@@ -286,6 +288,7 @@ export abstract class TargetScene<T extends TargetObject, I extends string> {
         kube: this.#kube(),
         type: this.#kind.type,
         overlay: (answer) => store.upsertIfNewer(answer),
+        docsUrl: this.docsUrl,
         log: this.logged.log,
       }),
       events: {

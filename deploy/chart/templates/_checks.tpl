@@ -143,6 +143,13 @@ names the values and the remedy. Values that may hold a secret are never quoted.
 {{- else if not $allowed -}}
 {{- $problems = append $problems (printf "flags.apiUrl is %s and flags.allowedApiHosts is %s: tokens are sent only to listed hosts. Add %s to flags.allowedApiHosts." $settings.apiUrl $settings.allowedApiHosts $host) -}}
 {{- end -}}
+{{- with $settings.docsUrl -}}
+{{- if contains "@" . -}}
+{{- $problems = append $problems "flags.docsUrl contains credentials. Remove them." -}}
+{{- else if not (and (hasPrefix "https:" .) (include "northflank-operator.urlPort" .)) -}}
+{{- $problems = append $problems "flags.docsUrl is not valid: a URL such as https://docs.example.com/runbook is expected, without a query or a fragment." -}}
+{{- end -}}
+{{- end -}}
 {{- with $settings.webhookUrl -}}
 {{- if contains "@" . -}}
 {{- $problems = append $problems "flags.webhookUrl contains credentials. Remove them." -}}

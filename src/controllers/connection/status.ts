@@ -3,6 +3,7 @@ import type { NorthflankConnection, NorthflankConnectionStatus } from "../../api
 import { type ConditionDraft, findCondition, formatTime, mergeConditions } from "../../runtime/conditions.ts";
 import { present } from "../../util/present.ts";
 import { isSameJson } from "../../util/same-json.ts";
+import { isSameStatus } from "../reconcile/docs-address.ts";
 import {
   type ConditionUpdate,
   draftOf,
@@ -44,7 +45,7 @@ export function statusOf(object: NorthflankConnection, decision: Decision, now: 
   const { checkAgainMs } = decision;
   // Its figures change all the time: by themselves they are written with a check at most.
   const isBudgetDue = checkAgainMs !== undefined && !isSameJson(budget ?? {}, decision.budget ?? {});
-  if (isSameJson(rest, status) && !isBudgetDue) return before ?? status;
+  if (isSameStatus(rest, status) && !isBudgetDue) return before ?? status;
   const whole = decision.budget === undefined ? status : { ...status, budget: decision.budget };
   const planned = checkAgainMs === undefined ? nextReconcileTime : formatTime(now + checkAgainMs);
   return planned === undefined ? whole : { ...whole, nextReconcileTime: planned };

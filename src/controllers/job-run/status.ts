@@ -5,7 +5,7 @@ import { isReason, type Reason } from "../../api/reasons.ts";
 import type { Condition } from "../../kube/types.ts";
 import { type ConditionDraft, findCondition, formatTime, mergeConditions } from "../../runtime/conditions.ts";
 import { present } from "../../util/present.ts";
-import { acceptedCondition, summaryConditions, summaryTypes } from "../reconcile/ready-state.ts";
+import { acceptedCondition, draftOf, summaryConditions, summaryTypes } from "../reconcile/ready-state.ts";
 import { handledRequest } from "../reconcile/reconcile-request.ts";
 import type { EndReason } from "./ends.ts";
 import { type Attempt, isUnresolved } from "./machine.ts";
@@ -179,7 +179,7 @@ function conditionsOf(object: NorthflankJobRun, result: RunResult, fields: Statu
 
 function keptOf(object: NorthflankJobRun, type: string): ConditionDraft | undefined {
   const said = saidOf(object, type);
-  return said && { type, status: said.status, reason: said.reason, message: said.message };
+  return said && draftOf(said);
 }
 
 /** What is said again stays word for word, with when the next check is: no time of it has come nearer to being news. */

@@ -5,6 +5,7 @@ import type { ConditionDraft } from "../../runtime/conditions.ts";
 import { findCondition } from "../../runtime/conditions.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { formatDuration } from "../../util/duration.ts";
+import { plainMessage } from "./docs-address.ts";
 import type { Pause, Requeue } from "./requeue.ts";
 
 /**
@@ -110,9 +111,9 @@ export function summaryConditions(options: {
   }
 }
 
-/** A condition as it was. */
+/** A condition as it was decided. */
 export function draftOf({ type, status, reason, message }: Condition): ConditionDraft {
-  return { type, status, reason, message };
+  return { type, status, reason, message: plainMessage(message) };
 }
 
 /**

@@ -6,6 +6,7 @@ import { findCondition } from "../../runtime/conditions.ts";
 import { objectKey } from "../../runtime/outcome.ts";
 import type { Log } from "../../util/log.ts";
 import { mergePatchBetween } from "../../util/merge-patch.ts";
+import { withDocsAddress } from "./docs-address.ts";
 
 /** Any object of ours. */
 export interface ObjectWithStatus extends KubeObject {
@@ -27,7 +28,8 @@ export type StatusWriteResult<T> =
 /** Writes the status of one kind. */
 export interface StatusWriter<T extends ObjectWithStatus> {
   /**
-   * Makes `status` the whole status of the object, but for {@link StatusWriterDeps.separateRecord}. `object` is the
+   * Makes `status` the whole status of the object, but for {@link StatusWriterDeps.separateRecord}, with the address of
+   * {@link StatusWriterDeps.docsUrl}. `object` is the
    * object as this reconcile knew it: its status is what the new one is compared with.
    *
    * *Guarantees*: one request, none when nothing differs, and two more for each time that another client wrote to the
@@ -48,7 +50,8 @@ export interface StatusWriter<T extends ObjectWithStatus> {
  */
 export function createStatusWriter<T extends ObjectWithStatus>(deps: StatusWriterDeps<T>): StatusWriter<T> {
   return {
-    async write(object, status, signal) {
+    async write(object, decided, signal) {
+      const status = withDocsAddress(decided, deps.docsUrl);
       if (conditionOf({ ...object, status }, "Stalled") !== undefined) deps.onStalled?.();
       let known: T | undefined = object;
       for (let tries = 1; known !== undefined; tries += 1) {
@@ -88,6 +91,8 @@ export interface StatusWriterDeps<T> {
   readonly loggedConditions?: readonly string[];
   /** Called with each status that is Stalled, whether or not it has to be written. */
   readonly onStalled?: () => void;
+  /** The address of the runbook, for messages of Stalled. Default: none. */
+  readonly docsUrl?: string | undefined;
   readonly log: Log;
 }
 

@@ -2,7 +2,7 @@
 import type { Reason } from "../../api/reasons.ts";
 import { type ConditionDraft, findCondition, formatTime, mergeConditions } from "../../runtime/conditions.ts";
 import { overlaid } from "../../util/present.ts";
-import { isSameJson } from "../../util/same-json.ts";
+import { isSameStatus } from "../reconcile/docs-address.ts";
 import {
   acceptedCondition,
   type ConditionUpdate,
@@ -43,7 +43,7 @@ export function targetStatus<S extends NonNullable<TargetObject["status"]>>(
     lastHandledReconcileAt: handledRequest(object, conclusion.readyState.reason),
     failure: conclusion.failure,
   });
-  if (isSameJson(before, status)) return object.status ?? (status as unknown as S);
+  if (isSameStatus(before, status)) return object.status ?? (status as unknown as S);
   const delayMs = delayOf(conclusion.next) ?? Number.POSITIVE_INFINITY;
   const planned = Number.isFinite(delayMs) ? { nextReconcileTime: formatTime(facts.now + delayMs) } : {};
   // Sound: fields of the status before, of the kind's own, and those that every kind has.

@@ -84,6 +84,8 @@
   flag: "webhook-tls-cert-file"
 - value: "webhookTlsKeyFile"
   flag: "webhook-tls-key-file"
+- value: "docsUrl"
+  flag: "docs-url"
 - value: "shutdownGrace"
   flag: "shutdown-grace"
   default: "30s"
