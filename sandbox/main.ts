@@ -22,7 +22,7 @@ const stopped = stopSignal();
 console.log("starting ...");
 await using sandbox = await startSandbox({
   kubernetesPort: asked,
-  flags: ["--rollout-poll-interval=2s", "--run-poll-interval=2s"],
+  flags: ["--rollout-poll-interval=2s", "--run-poll-interval=2s", "--status-page"],
   onLog: (line) => console.log(describe(line)),
   signal: stopped,
 }).catch((error: unknown) => {
@@ -35,7 +35,10 @@ const { kubernetes, northflank } = sandbox;
 northflank.observer = (call) =>
   console.log(`  northflank  ${call.method} ${call.path} -> ${call.status ?? "no answer"}`);
 
+const statusPage = await sandbox.operator.ready();
+
 console.log(`
+Status page      ${statusPage}/
 Kubernetes API   ${kubernetes.url}
 Northflank API   ${northflank.url}   (account acme, project shop, token ${defaultToken})
 The operator is running; its log and every request to Northflank follow. Ctrl-C stops everything; nothing is kept.

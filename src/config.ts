@@ -16,6 +16,7 @@ import {
   Refusal,
   readSettings,
   type Settings,
+  switchFlag,
   teamId,
   text,
 } from "./flags.ts";
@@ -74,6 +75,8 @@ export interface Config {
   readonly webhookTlsKeyFile: string | undefined;
   /** The page with a section for each reason, without a slash at its end. */
   readonly docsUrl: string | undefined;
+  /** Whether the health port serves the status page. */
+  readonly statusPage: boolean;
   readonly shutdownGraceMs: number;
   readonly logLevel: LogLevel;
   /** `undefined`: pretty on a terminal, else json. */
@@ -340,6 +343,10 @@ const flags = {
     "PEM certificate of the webhook receiver, with its chain; by default the receiver has no TLS",
   ),
   webhookTlsKeyFile: flag("webhook-tls-key-file", "PATH", undefined, text, "PEM key of that certificate"),
+  statusPage: switchFlag(
+    "status-page",
+    "serve a status page at / of --health-bind-address: quota, what waits, what is Stalled, with names of objects",
+  ),
   docsUrl: flag(
     "docs-url",
     "URL",
@@ -393,6 +400,7 @@ function assemble(of: Read["of"]): Omit<Config, "proxy"> {
     webhookTlsCertFile: of(flags.webhookTlsCertFile),
     webhookTlsKeyFile: of(flags.webhookTlsKeyFile),
     docsUrl: of(flags.docsUrl),
+    statusPage: of(flags.statusPage),
     shutdownGraceMs: of(flags.shutdownGrace),
     logLevel: of(flags.logLevel),
     logFormat: of(flags.logFormat),

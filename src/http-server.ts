@@ -7,6 +7,8 @@ import { type Clock, systemClock } from "./util/clock.ts";
 export interface HttpAnswer {
   readonly status: number;
   readonly contentType?: string;
+  /** Further headers. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
@@ -265,6 +267,7 @@ function send(response: ServerResponse, answer: HttpAnswer): void {
     "content-type": answer.contentType ?? "text/plain; charset=utf-8",
     "content-length": Buffer.byteLength(answer.body),
     "x-content-type-options": "nosniff",
+    ...answer.headers,
     ...(answer.status === 405 ? { allow: "GET, HEAD" } : {}),
   });
   response.end(answer.body);

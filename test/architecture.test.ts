@@ -57,6 +57,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "http-feed.ts": [],
   "http-server.ts": ["http-feed.ts", "util"],
   "version.ts": [],
+  "status-page": ["util"],
   webhook: ["controllers/secrets", "api", "runtime", "kube", "util", "http-server.ts"],
   operator: [
     ...everyController,
@@ -70,6 +71,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "config.ts",
     "metrics.ts",
     "http-server.ts",
+    "status-page",
     "version.ts",
   ],
   cli: [

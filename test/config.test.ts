@@ -35,6 +35,7 @@ test("without flags the documented defaults hold", () => {
     metricsBindAddress: { host: undefined, port: 8080 },
     healthBindAddress: { host: undefined, port: 8081 },
     docsUrl: undefined,
+    statusPage: false,
     shutdownGraceMs: 30_000,
     logLevel: "info",
     logFormat: undefined,

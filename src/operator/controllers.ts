@@ -65,6 +65,8 @@ export interface ControllersDeps {
   /** When a notification for a connection was received last, in ms since the epoch. */
   readonly lastHintMs: (connection: ObjectKey) => number | undefined;
   readonly restored: () => Restored | undefined;
+  /** Hears how long reconciles take. Default: nothing does. */
+  readonly timing?: ReconcileTiming | undefined;
   /** Explains why a reconcile failed, where that is a fault of the installation. */
   readonly explain: (error: Error) => Explanation | undefined;
   readonly clock: Clock;
@@ -331,7 +333,7 @@ export function createControllers(deps: ControllersDeps): Controllers {
       name,
       queue: work,
       workers: config.workers,
-      reconcile: containFailures(reconcile, { ...kind, validate, events, random }),
+      reconcile: timed(deps, name, containFailures(reconcile, { ...kind, validate, events, random })),
       reconcileTimeoutMs: Math.max(leastReconcileTimeoutMs, 2 * config.requestTimeoutMs),
       whenUsable: whenAllSynced(reads),
       eventLoop,
@@ -343,6 +345,21 @@ export function createControllers(deps: ControllersDeps): Controllers {
     });
     return { controller, reads };
   }
+}
+
+/** What {@link ControllersDeps.timing} is called with. */
+export type ReconcileTiming = (controller: string, key: ObjectKey, durationMs: number) => void;
+
+function timed({ timing, clock }: ControllersDeps, name: string, reconcile: Reconcile): Reconcile {
+  if (timing === undefined) return reconcile;
+  return async (key, context) => {
+    const startedMs = clock.monotonic();
+    try {
+      return await reconcile(key, context);
+    } finally {
+      timing(name, key, clock.monotonic() - startedMs);
+    }
+  };
 }
 
 /** A started run whose stored spec no longer names its job: it cannot be found at Northflank. */

@@ -1,7 +1,7 @@
 import { reasons } from "../api/reasons.ts";
 import type { BindAddress, Config } from "../config.ts";
 import type { ApiFactory } from "../controllers/account/api-factory.ts";
-import { type HttpRoute, type HttpServer, startHttpServer } from "../http-server.ts";
+import { type HttpAnswer, type HttpRoute, type HttpServer, startHttpServer } from "../http-server.ts";
 import { controllerNames, type Metrics, mostSpenders } from "../metrics.ts";
 import type { Check, ManagedController, Manager } from "../runtime/manager.ts";
 import type { Clock } from "../util/clock.ts";
@@ -17,6 +17,8 @@ export interface EndpointsDeps {
   /** How many times longer than usual the periods of checks for drift of an account are. */
   readonly checkStretch: (pool: string) => number;
   readonly metrics: Metrics;
+  /** Makes the status page, for `/` of the health port. Default: there is none. */
+  readonly statusPage?: (() => HttpAnswer) | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -29,7 +31,7 @@ export interface ScrapedCache {
 }
 
 /**
- * Serves `/healthz`, `/readyz` and `/metrics`, each where it is wanted.
+ * Serves `/healthz`, `/readyz`, `/metrics` and the status page, each where it is wanted.
  *
  * Healthy: the event loop turns. Ready: caches are filled and heard from, and nothing due waits for too long. A standby
  * is ready as well. With `?verbose` every check has one line, marked as those of Kubernetes are: `[+]` well, `[-]` not
@@ -52,6 +54,7 @@ export async function startEndpoints(deps: EndpointsDeps): Promise<AsyncDisposab
   await serve("health", config.healthBindAddress, {
     "/healthz": () => ({ status: 200, body: "ok\n" }),
     "/readyz": (query) => readiness(deps, query.has("verbose")),
+    ...statusRoute(deps),
   });
   await serve("metrics", config.metricsBindAddress, { "/metrics": seldom(() => scrape(deps), deps.clock) });
   return {
@@ -59,6 +62,11 @@ export async function startEndpoints(deps: EndpointsDeps): Promise<AsyncDisposab
       await Promise.all(servers.map((server) => server.stop()));
     },
   };
+}
+
+/** Reading all objects for the page takes time, as a scrape does. */
+function statusRoute({ statusPage, clock }: EndpointsDeps): Readonly<Record<string, HttpRoute>> {
+  return statusPage === undefined ? {} : { "/": seldom(async () => statusPage(), clock) };
 }
 
 /**

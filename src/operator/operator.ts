@@ -32,6 +32,7 @@ import { remedies } from "./installation-remedies.ts";
 import { operatorToken } from "./operator-token.ts";
 import { createFits, schemaFittedClient } from "./schema-fitted-client.ts";
 import { watchServedSchemas } from "./served-schemas.ts";
+import { StatusPage } from "./status-page.ts";
 import { LastReceived, startWebhook } from "./webhook.ts";
 
 export interface OperatorOptions {
@@ -107,6 +108,7 @@ export async function runOperator(options: OperatorOptions): Promise<0 | 1 | 2> 
   });
   const events: EventSink = { record: (regarding, draft) => recorder.record({ regarding, ...draft }) };
   const received = new LastReceived();
+  const statusPage = config.statusPage ? new StatusPage({ config, identity: options.identity, clock }) : undefined;
   const { controllers, hints, checkStretch } = createControllers({
     config,
     caches,
@@ -120,6 +122,7 @@ export async function runOperator(options: OperatorOptions): Promise<0 | 1 | 2> 
     newId: options.newId,
     lastHintMs: received.get,
     restored: restores.last,
+    timing: statusPage?.timed,
     explain,
     clock,
     random,
@@ -152,7 +155,9 @@ export async function runOperator(options: OperatorOptions): Promise<0 | 1 | 2> 
     clock,
     log,
   };
-  await using _endpoints = await startEndpoints(served);
+  using page = statusPage;
+  page?.start({ ...served, leadership });
+  await using _endpoints = await startEndpoints({ ...served, statusPage: page?.answer });
   const onHint = (connection: ObjectKey, hint: Hint) => hints.take(connection, hint);
   const observer = metrics.webhookObserver;
   const leaderAddress = () => leadership.annotationsOfLeader()?.[webhookAddressAnnotation];

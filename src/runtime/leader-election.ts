@@ -57,6 +57,8 @@ export interface Leadership {
 export interface LeaderNotes {
   /** The annotations of the Lease, as it was read last; `undefined` where no other replica leads. */
   annotationsOfLeader(): Readonly<Record<string, string>> | undefined;
+  /** The identity of another replica that holds the Lease, as it was read last; `undefined` where none does. */
+  holder(): string | undefined;
 }
 
 /** What metrics are fed with. */
@@ -107,6 +109,7 @@ export function soleLeadership(): Leadership & LeaderNotes {
     isLeaderFor: () => !ended.signal.aborted,
     check: () => ({ ok: true }),
     annotationsOfLeader: () => undefined,
+    holder: () => undefined,
     release: async () => ended.abort(new Error("leadership released")),
   };
 }
@@ -181,10 +184,14 @@ export class LeaderElection implements Leadership, LeaderNotes {
   }
 
   annotationsOfLeader(): Readonly<Record<string, string>> | undefined {
+    if (this.holder() === undefined) return undefined;
+    return this.#state.seen?.lease?.metadata.annotations ?? {};
+  }
+
+  holder(): string | undefined {
     const { kind, seen } = this.#state;
     const holder = seen?.lease?.spec?.holderIdentity ?? "";
-    if (kind !== "standby" || holder === "" || holder === this.#options.identity) return undefined;
-    return seen?.lease?.metadata.annotations ?? {};
+    return kind !== "standby" || holder === "" || holder === this.#options.identity ? undefined : holder;
   }
 
   check(): ReturnType<Leadership["check"]> {

@@ -316,6 +316,18 @@ export class WorkQueue {
     return Math.max(0, this.#clock.monotonic() - oldestMs);
   }
 
+  /** Until `key` is due, in milliseconds, negative when it is overdue; `undefined` where it does not wait. */
+  dueInMs(key: ObjectKey): number | undefined {
+    const waiting = this.#waiting.get(key);
+    return waiting && waiting.dueMs - this.#clock.monotonic();
+  }
+
+  /** The keys that are being reconciled, with the time since they were handed out, in milliseconds. */
+  running(): readonly (readonly [key: ObjectKey, runningMs: number])[] {
+    const nowMs = this.#clock.monotonic();
+    return [...this.#processing].map(([key, { startedMs }]) => [key, nowMs - startedMs]);
+  }
+
   stats(): WorkQueueStats {
     const ready = { change: 0, follow: 0, resync: 0 };
     for (const { priority } of this.#ready.nodes) ready[priority] += 1;

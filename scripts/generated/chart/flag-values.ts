@@ -59,6 +59,8 @@ const schemas: Readonly<Record<string, (flag: Flag<unknown>) => Schema>> = {
   "h[:port],...": () => ({ ...listOf({ type: "string", pattern: `^${host}$` }), uniqueItems: true }),
   N: ({ parse }) => integer(...rangeOf(parse)),
   BOOL: () => boolean,
+  // A flag without a value takes one all the same: --status-page=true.
+  "": () => boolean,
   D: (flag) => (isPositive(flag) ? stringLike(duration) : orZero(stringLike(`0|${duration}`))),
   A: (flag) => orZero(stringLike(accepts(flag, ":1") ? "0|([^:\\[\\]]*|\\[[0-9a-fA-F:.]+\\]):[0-9]{1,5}" : "0")),
   L: ({ parse }) => oneOf("", ...wordsOf(parse)),
