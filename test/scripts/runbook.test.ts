@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { alertHeading, runbookPage } from "../../scripts/generated/runbook-page.ts";
 import { alertRunbook } from "../../scripts/generated/texts/runbook/alerts.ts";
 import { runbook, runbookSections } from "../../scripts/generated/texts/runbook.ts";
+import { alertNames, runbookAnchor } from "../../scripts/observability/alerts.ts";
 import { kinds } from "../../src/api/kinds.ts";
 import * as names from "../../src/api/names.ts";
 import { type Reason, reasons } from "../../src/api/reasons.ts";
@@ -33,8 +34,8 @@ describe("every reason and every alert", () => {
     expect(shown.toSorted()).toEqual([...reasons].toSorted());
   });
 
-  test.each(Object.keys(alertRunbook))("alert %s has a section, whose anchor is its name in kebab case", (name) => {
-    const kebab = name.replaceAll(/(?<=[a-z])(?=[A-Z])/g, "-").toLowerCase();
+  test.each(alertNames)("alert %s has a section, whose anchor is its name in kebab case", (name) => {
+    const kebab = runbookAnchor(name);
     expect(alertHeading(name).toLowerCase().replaceAll(" ", "-")).toBe(kebab);
     expect(anchors.filter((anchor) => anchor === kebab)).toHaveLength(1);
   });

@@ -1,3 +1,4 @@
+import type { AlertName } from "../../../observability/alerts.ts";
 import { describe, type Remedy } from "./entry.ts";
 
 const readiness = [
@@ -9,7 +10,7 @@ const warnings = [
   'kubectl -n northflank-operator logs -l app.kubernetes.io/name=northflank-operator --prefix --tail=-1 | grep -E \'"level":"(warn|error)"\'',
 ];
 
-/** What to do about each alert, by its name. */
+/** What to do about each alert; one that is missing does not compile. */
 export const alertRunbook = {
   NorthflankOperatorDown: {
     means: "Prometheus has no target of the operator, or cannot scrape it. Nothing is reconciled if no replica runs.",
@@ -129,4 +130,4 @@ export const alertRunbook = {
     act: ["Continue with [TokenExpiresSoon](#tokenexpiressoon)."],
     otherwise: "At that time all objects of the connection become [AuthenticationFailed](#authenticationfailed).",
   },
-} as const satisfies Readonly<Record<string, Remedy>>;
+} as const satisfies Readonly<Record<AlertName, Remedy>>;
