@@ -73,7 +73,8 @@ describe.each(flagValues())("--$flag.name", ({ name, flag }) => {
 
   /** As YAML has it where the schema wants more than text. */
   function typed(text: string): unknown {
-    if (flag.placeholder === "BOOL" || flag.placeholder === "") return text === "true" ? true : text === "false" ? false : text;
+    if (flag.placeholder === "BOOL" || flag.placeholder === "")
+      return text === "true" ? true : text === "false" ? false : text;
     if (flag.placeholder === "N") return /^-?\d+$/.test(text) ? Number(text) : text;
     return text;
   }
