@@ -66,6 +66,7 @@ export const groups: readonly PageGroup[] = [
     text: "Operate",
     pages: [
       { text: "Troubleshooting", file: "troubleshooting.md" },
+      { text: "Runbook", file: "runbook.md" },
       { text: "Sizing", file: "sizing.md" },
       { text: "Upgrade and API stability", file: "upgrade.md" },
       { text: "Backup, restore, disaster", file: "disaster.md" },
