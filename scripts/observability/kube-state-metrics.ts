@@ -68,6 +68,8 @@ function gaugesOf(kind: string): readonly object[] {
   const gauge = (name: string, help: string, field: string) => ({
     name,
     help,
+    // An object without the time is nothing to log.
+    errorLogV: 10,
     each: { type: "Gauge", gauge: { path: ["status", field], nilIsZero: false } },
   });
   if (kind === "NorthflankJobRun") return [];
