@@ -316,7 +316,8 @@ function readFlags(options: Parameters<typeof readSettings>[0], problems: Config
     parser.on(`option:${flag.name}`, (value?: string) => {
       if (isSwitch(flag)) set(flag.name, "true");
       else if (value === undefined || isNoValue(value)) refuse(`--${flag.name}`, "a value is expected");
-      else set(flag.name, value);
+      // `-o=json`, as kubectl takes it; no flag with a letter has values that begin like this.
+      else set(flag.name, flag.short === undefined ? value : value.replace(/^=/, ""));
     });
   }
   const { operands, unknown } = parser.parseOptions([...options.args, endOfArguments]);

@@ -39,6 +39,8 @@ describe("a flag is written as people write it", () => {
     ["--output json", ["json", undefined, undefined, false, false]],
     ["--output=json", ["json", undefined, undefined, false, false]],
     ["-o json", ["json", undefined, undefined, false, false]],
+    ["-o=json", ["json", undefined, undefined, false, false]],
+    ["--hosts==json", ["table", undefined, "=json", false, false]],
     ["-ojson", ["json", undefined, undefined, false, false]],
     ["-Aojson", ["json", undefined, undefined, true, false]],
     ["-A --timeout 1m30s", ["table", 90_000, undefined, true, false]],
