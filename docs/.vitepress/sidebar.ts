@@ -67,6 +67,7 @@ export const groups: readonly PageGroup[] = [
     pages: [
       { text: "Troubleshooting", file: "troubleshooting.md" },
       { text: "Runbook", file: "runbook.md" },
+      { text: "Monitoring", file: "monitoring.md" },
       { text: "Sizing", file: "sizing.md" },
       { text: "Upgrade and API stability", file: "upgrade.md" },
       { text: "Backup, restore, disaster", file: "disaster.md" },

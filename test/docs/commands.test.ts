@@ -8,7 +8,7 @@ import { notRun, reasonNotToRun, stories } from "./page-stories.ts";
 
 const pages = markdownFiles(/^(?:README\.md|docs\/)/).map(readPage);
 const programs =
-  /^(?:argocd|cosign|cp|curl|export|flux|git|helm|kubectl|kustomize|northflank-operator|npm|npx|[A-Z]+=\S* yq|\(cd) ?/;
+  /^(?:argocd|cosign|cp|curl|export|flux|git|helm|kube-state-metrics|kubectl|kustomize|northflank-operator|npm|npx|[A-Z]+=\S*|\(cd) ?/;
 
 test("a block without a language, or of a shell, holds commands; everything else says what it is", () => {
   const commands = pages.flatMap(({ blocks }) => blocks.filter(isCommands));

@@ -70,8 +70,12 @@ async function runScript({ file, story, folder, sandbox }: PageRun): Promise<str
 }
 
 /** The page's commands, each with what is done before it and the exit code that it must have. */
-function scriptOf(file: string, { given = "", replaced = {}, before = {}, exits = {} }: PageStory): string {
-  const commands = commandsIn(readPage(file)).filter((command) => reasonNotToRun(file, command) === undefined);
+function scriptOf(
+  file: string,
+  { given = "", replaced = {}, before = {}, exits = {}, isOnce = false }: PageStory,
+): string {
+  const all = commandsIn(readPage(file)).filter((command) => reasonNotToRun(file, command) === undefined);
+  const commands = isOnce ? [...new Set(all)] : all;
   expect(commands.length).toBeGreaterThan(0);
   const steps = commands.map((command, at) => {
     const occurrence = commands.slice(0, at + 1).filter((one) => one === command).length;
@@ -83,9 +87,7 @@ function scriptOf(file: string, { given = "", replaced = {}, before = {}, exits 
     const typed = Object.entries(replaced).reduce((text, [word, value]) => text.replaceAll(word, value), command);
     return `${mustEnd(find(before) ?? "true", 0)}\n${mustEnd(typed, find(exits) ?? 0)}`;
   });
-  return ["set -o pipefail", ...given.split("\n").map((line) => mustEnd(line.trim() || "true", 0)), ...steps].join(
-    "\n",
-  );
+  return ["set -e -o pipefail", given, "set +e", ...steps].join("\n");
 }
 
 function mustEnd(command: string, code: number): string {
@@ -110,6 +112,7 @@ function programsIn(folder: string): string {
   const run = `exec '${process.execPath}' '${program}' "$@"`;
   const scripts: Readonly<Record<string, string>> = {
     "northflank-operator": run,
+    "kubectl-northflank": run,
     npx: `case "$1" in northflank-operator | northflank-operator@*) shift; ${run} ;; esac; echo "npx $1" >&2; exit 127`,
     kustomize: `[ "$1" = build ] && shift && exec kubectl kustomize "$@"; exit 127`,
   };
