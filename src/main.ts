@@ -3,6 +3,7 @@ import { buffer } from "node:stream/consumers";
 import { runBudget } from "./cli/budget.ts";
 import { runComplete } from "./cli/complete.ts";
 import { runCrds } from "./cli/crds.ts";
+import { runDiagnose } from "./cli/diagnose.ts";
 import { runImport } from "./cli/import.ts";
 import { invocationOf } from "./cli/invocation.ts";
 import type { Io } from "./cli/io.ts";
@@ -47,6 +48,7 @@ process.exitCode = await runProgram({
     import: (args, io) => runImport(args, { ...toolDeps, io }),
     plan: (args, io) => runPlan(args, { ...toolDeps, io }),
     budget: (args, io) => runBudget(args, { ...toolDeps, io }),
+    diagnose: (args, io) => runDiagnose(args, { ...toolDeps, io }),
     complete: (words, commands) => runComplete(words, commands, toolDeps),
     run: async (config) => {
       const format = config.logFormat ?? (io.isTerminal ? "pretty" : "json");

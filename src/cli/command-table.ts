@@ -2,6 +2,7 @@ import { flagsOfRun } from "../config.ts";
 import { flagsOfBudget } from "./budget.ts";
 import type { CommandDescription, Takes } from "./command.ts";
 import { shells } from "./completion-scripts.ts";
+import { flagsOfDiagnose } from "./diagnose.ts";
 import { flagsOfImport } from "./import.ts";
 import { flagsOfPlan } from "./plan.ts";
 import { flagsOfValidate } from "./validate.ts";
@@ -16,6 +17,13 @@ export const commandTable = [
     group: "objects in the cluster",
     summary: "show who spends the hourly quota of Northflank",
     flags: flagsOfBudget,
+    takes: nothing,
+  },
+  {
+    name: "diagnose",
+    group: "the operator",
+    summary: "collect what a report about the operator needs, without secrets",
+    flags: flagsOfDiagnose,
     takes: nothing,
   },
   {

@@ -99,3 +99,14 @@ export interface KubeDocuments {
    */
   openApi(type: Pick<ResourceType, "group" | "version">, signal?: AbortSignal): Promise<unknown>;
 }
+
+/** What pods serve, read through the API server. */
+export interface KubePodProxy {
+  /**
+   * What a pod answers to `GET path` on a port, through the proxy of the API server; also with 503, as a pod that is not
+   * ready does. Needs `get` on `pods/proxy`.
+   *
+   * *Errors*: `KubeError`.
+   */
+  podText(pod: ObjectName, at: { readonly port: number; readonly path: string }, signal?: AbortSignal): Promise<string>;
+}

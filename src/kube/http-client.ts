@@ -1,5 +1,5 @@
 import type { Clock } from "../util/clock.ts";
-import type { KubeClient, KubeDocuments, WriteOptions } from "./client.ts";
+import type { KubeClient, KubeDocuments, KubePodProxy, WriteOptions } from "./client.ts";
 import { KubeError } from "./errors.ts";
 import type { KubeAccess } from "./kubeconfig.ts";
 import { createLineSplitter } from "./line-splitter.ts";
@@ -12,6 +12,7 @@ import {
   type KubeObject,
   leases,
   type ObjectName,
+  pods,
   type ResourceType,
   type WatchEvent,
 } from "./types.ts";
@@ -41,7 +42,9 @@ const defaultFieldManager = "northflank-operator";
 const maxWatchLineBytes = 4 * 1024 * 1024;
 
 /** The {@link KubeClient} of this program: HTTP/1.1 over pooled connections, each call sent once. */
-export function createKubeClient(options: KubeClientOptions): KubeClient & KubeDocuments & AsyncDisposable {
+export function createKubeClient(
+  options: KubeClientOptions,
+): KubeClient & KubeDocuments & KubePodProxy & AsyncDisposable {
   const transport = createKubeTransport({ userAgent: defaultFieldManager, ...options });
   const defaultManager = options.fieldManager ?? defaultFieldManager;
 
@@ -165,6 +168,17 @@ export function createKubeClient(options: KubeClientOptions): KubeClient & KubeD
       const path = `/openapi/v3/apis/${group}/${version}`;
       const response = await send({ method: "GET", path, step, lane: "shared" }, signal);
       return parseJson(response, step);
+    },
+
+    podText: async (pod, { port, path }, signal) => {
+      const step = `get ${path} of ${describeTarget(pods, pod)}`;
+      const place = resourcePath(pods, { ...pod, name: `${pod.name}:${port}` });
+      const request = { method: "GET", path: `${place}/proxy${path}`, step, lane: "shared" } as const;
+      const response = await transport.send(request, signal);
+      // The API server itself refuses with a Status, which is JSON.
+      const isOfPod = response.status === 200 || (response.status === 503 && !response.body.startsWith("{"));
+      if (isOfPod) return response.body;
+      throw kubeErrorOfRefusal({ ...response, step, httpStatus: response.status });
     },
 
     [Symbol.asyncDispose]: () => transport.close(),

@@ -125,6 +125,8 @@ export const namespaces: ResourceType = {
   kind: "Namespace",
   namespaced: false,
 };
+export const pods: ResourceType = { group: "", version: "v1", plural: "pods", kind: "Pod", namespaced: true };
+
 export const leases: ResourceType = {
   group: "coordination.k8s.io",
   version: "v1",

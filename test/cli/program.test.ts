@@ -36,6 +36,7 @@ async function runAs(invokedAs: string | undefined, ...args: string[]) {
         ran.push(`plan ${rest.join(" ")}`);
         return 3;
       },
+      diagnose: async () => 0,
       budget: async (rest) => {
         ran.push(`budget ${rest.join(" ")}`);
         return 1;
