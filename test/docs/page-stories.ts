@@ -234,6 +234,7 @@ export const notRun: Readonly<Record<string, Readonly<Record<string, Reason>>>> 
     "npm exec": { why: "downloads another Node" },
   },
   "docs/troubleshooting.md": {
+    "northflank-operator diagnose": { ranBy: "test/cli/diagnose.test.ts" },
     "kubectl -n northflank-operator logs": noPods,
     "kubectl -n northflank-operator get lease": noPods,
     "kubectl -n northflank-operator port-forward": noPods,
