@@ -148,7 +148,7 @@ export const targets = {
     ],
     act: [
       "Apply the CRDs of this release, and exclude the kinds of the operator from the webhook or policy. Then request a reconcile:",
-      ["northflank-operator crds | kubectl apply --server-side -f -", ...reconcile("nfdeploy", "nfrun")],
+      ["npx --yes northflank-operator crds | kubectl apply --server-side -f -", ...reconcile("nfdeploy", "nfrun")],
     ],
     otherwise: "Nothing is sent for the object. It is tried about once an hour.",
   },
@@ -158,7 +158,7 @@ export const targets = {
     check: ["The log lines of the object, which have the details:", [logsOfObject]],
     act: [
       "If the message names the CRDs, apply those of this release. Otherwise it is a bug: report it with the log lines, or with `northflank-operator diagnose`.",
-      ["northflank-operator crds | kubectl apply --server-side -f -"],
+      ["npx --yes northflank-operator crds | kubectl apply --server-side -f -"],
     ],
     otherwise:
       "The object is retried with back-off of up to 15 min, and keeps its last status. Other objects are not affected.",
