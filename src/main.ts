@@ -12,6 +12,7 @@ import { runPlan } from "./cli/plan.ts";
 import { runProgram } from "./cli/program.ts";
 import type { ToolDeps } from "./cli/remote.ts";
 import { runValidate } from "./cli/validate.ts";
+import { verbs } from "./cli/verbs/all.ts";
 import { createLogger, standardOutput } from "./logger.ts";
 import { runOperator } from "./operator/operator.ts";
 import { systemClock } from "./util/clock.ts";
@@ -49,6 +50,15 @@ process.exitCode = await runProgram({
     plan: (args, io) => runPlan(args, { ...toolDeps, io }),
     budget: (args, io) => runBudget(args, { ...toolDeps, io }),
     diagnose: (args, io) => runDiagnose(args, { ...toolDeps, io }),
+    get: (args, io) => verbs.get.run(args, { ...toolDeps, io }),
+    tree: (args, io) => verbs.tree.run(args, { ...toolDeps, io }),
+    wait: (args, io) => verbs.wait.run(args, { ...toolDeps, io }),
+    start: (args, io) => verbs.start.run(args, { ...toolDeps, io }),
+    reconcile: (args, io) => verbs.reconcile.run(args, { ...toolDeps, io }),
+    suspend: (args, io) => verbs.suspend.run(args, { ...toolDeps, io }),
+    resume: (args, io) => verbs.resume.run(args, { ...toolDeps, io }),
+    abort: (args, io) => verbs.abort.run(args, { ...toolDeps, io }),
+    resolve: (args, io) => verbs.resolve.run(args, { ...toolDeps, io }),
     complete: (words, commands) => runComplete(words, commands, toolDeps),
     run: async (config) => {
       const format = config.logFormat ?? (io.isTerminal ? "pretty" : "json");

@@ -80,6 +80,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "controllers/reconcile",
     "controllers/account",
     "api",
+    "runtime",
     "northflank",
     "kube",
     "util",

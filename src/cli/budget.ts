@@ -22,6 +22,7 @@ import { fetchText } from "./fetch-text.ts";
 import type { ExitCode } from "./io.ts";
 import { plainLine } from "./printable.ts";
 import type { ToolDeps } from "./remote.ts";
+import { namespaceName } from "./verbs/verb-flags.ts";
 
 const metricsUrl = (value: string): URL | Refusal => {
   const url = URL.canParse(value) ? new URL(value) : undefined;
@@ -31,9 +32,6 @@ const metricsUrl = (value: string): URL | Refusal => {
   if (url.pathname === "/") url.pathname = "/metrics";
   return url;
 };
-
-const namespaceName = (value: string): string | Refusal =>
-  /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(value) ? value : new Refusal("the name of a namespace is expected");
 
 const flags = {
   metricsUrl: flag(

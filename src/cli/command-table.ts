@@ -1,3 +1,5 @@
+import { kinds } from "../api/kinds.ts";
+import { northflankJobRuns, northflankJobs } from "../api/names.ts";
 import { flagsOfRun } from "../config.ts";
 import { flagsOfBudget } from "./budget.ts";
 import type { CommandDescription, Takes } from "./command.ts";
@@ -6,12 +8,32 @@ import { flagsOfDiagnose } from "./diagnose.ts";
 import { flagsOfImport } from "./import.ts";
 import { flagsOfPlan } from "./plan.ts";
 import { flagsOfValidate } from "./validate.ts";
+import { verbs } from "./verbs/all.ts";
+import { kindNamed } from "./verbs/objects.ts";
 
 const nothing: Takes = { kind: "nothing" };
 const files: Takes = { kind: "files" };
+const objects: Takes = { kind: "objects", kinds };
+const runs: Takes = { kind: "objects", kinds: [kindNamed(northflankJobRuns.kind)] };
+const jobs: Takes = { kind: "objects", kinds: [kindNamed(northflankJobs.kind)] };
+
+/** The row of a verb. */
+function verb<const N extends keyof typeof verbs>(name: N, takes: Takes) {
+  const { summary, flags } = verbs[name];
+  return { name, group: "objects in the cluster", summary, flags, takes } as const;
+}
 
 /** Every command but the hidden ones. The list of commands, completion and the reference come from here. */
 export const commandTable = [
+  verb("get", objects),
+  verb("tree", objects),
+  verb("wait", objects),
+  verb("start", jobs),
+  verb("reconcile", objects),
+  verb("suspend", objects),
+  verb("resume", objects),
+  verb("abort", runs),
+  verb("resolve", runs),
   {
     name: "budget",
     group: "objects in the cluster",

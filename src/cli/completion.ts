@@ -1,8 +1,9 @@
 // pure
-import { findKind, type KindDefinition, kinds } from "../api/kinds.ts";
+import type { KindDefinition } from "../api/kinds.ts";
 import { northflankConnections, northflankDeployments, northflankJobRuns, northflankJobs } from "../api/names.ts";
 import { type Flag, isSwitch, readSettings } from "../flags.ts";
 import type { CommandDescription } from "./command.ts";
+import { kindNamed, kindOfWord } from "./verbs/objects.ts";
 
 /** One word that may stand at the cursor. */
 export interface Candidate {
@@ -98,7 +99,7 @@ function decideValue(flag: Flag<unknown>, prefix: string, at: At): Wanted {
     case "context":
       return { kind: "contexts", ...placeOf(prefix, at) };
     case "connection":
-      return { kind: "objects", of: kindOf(northflankConnections.kind), ...placeOf(prefix, at) };
+      return { kind: "objects", of: kindNamed(northflankConnections.kind), ...placeOf(prefix, at) };
     default:
       return /^(?:PATH|FILE|FOLDER)/.test(flag.placeholder) ? { kind: "files" } : none;
   }
@@ -151,7 +152,7 @@ function decideObject(
   return wordsOf(taken.flatMap((kind) => wordsOfKind(kind).map((value) => ({ value, description: kind.type.kind }))));
 }
 
-/** Plain words for the kinds, besides those that kubectl knows. */
+/** The word that is offered for a kind, besides its short name. */
 const plainWords: Readonly<Record<string, string>> = {
   [northflankConnections.kind]: "connection",
   [northflankDeployments.kind]: "deployment",
@@ -161,20 +162,6 @@ const plainWords: Readonly<Record<string, string>> = {
 
 function wordsOfKind({ type, shortName }: KindDefinition): readonly string[] {
   return [`${plainWords[type.kind]}s`, shortName];
-}
-
-function kindOfWord(word: string): KindDefinition | undefined {
-  return kinds.find((kind) => {
-    const { type, singular, shortName } = kind;
-    const plain = plainWords[type.kind];
-    return [type.plural, singular, shortName, plain, `${plain}s`].includes(word.toLowerCase());
-  });
-}
-
-function kindOf(name: string): KindDefinition {
-  const kind = findKind(name);
-  if (kind === undefined) throw new TypeError(`${name} is no kind of this operator`);
-  return kind;
 }
 
 /** The arguments before the cursor, read as the command reads them. What is wrong with them is said when it runs. */

@@ -67,7 +67,7 @@ function documentOf({ manifest, notes }: Imported & { readonly kind: "manifest" 
  * Quoted so that readers of YAML 1.1, kubectl among them, and of 1.2 see the same; what cannot be seen is escaped, because
  * it may be a line break to one of them, or move the cursor of a terminal.
  */
-function toYaml(manifest: object): string {
+export function toYaml(manifest: object): string {
   const document = new Document(manifest, { compat: "yaml-1.1", aliasDuplicateObjects: false });
   visit(document, {
     Scalar: (_key, node) => {

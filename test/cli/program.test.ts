@@ -1,5 +1,25 @@
 import { expect, test } from "vitest";
-import { runProgram } from "../../src/cli/program.ts";
+import { type Commands, runProgram } from "../../src/cli/program.ts";
+import type { verbs } from "../../src/cli/verbs/all.ts";
+
+/** Verbs that note what they are called with. */
+function verbRuns(ran: string[]): Pick<Commands, keyof typeof verbs> {
+  const noted = (name: string) => async (rest: readonly string[]) => {
+    ran.push(`${name} ${rest.join(" ")}`);
+    return 1 as const;
+  };
+  return {
+    get: noted("get"),
+    tree: noted("tree"),
+    wait: noted("wait"),
+    start: noted("start"),
+    reconcile: noted("reconcile"),
+    suspend: noted("suspend"),
+    resume: noted("resume"),
+    abort: noted("abort"),
+    resolve: noted("resolve"),
+  };
+}
 
 function run(...args: string[]) {
   return runAs(undefined, ...args);
@@ -41,6 +61,7 @@ async function runAs(invokedAs: string | undefined, ...args: string[]) {
         ran.push(`budget ${rest.join(" ")}`);
         return 1;
       },
+      ...verbRuns(ran),
       complete: async (words) => {
         ran.push(`complete ${words.join(" ")}`);
         return 0;
@@ -61,6 +82,8 @@ test.each([
   [["plan", "a.yaml"], 3, ["plan a.yaml"]],
   [["budget", "-o", "json"], 1, ["budget -o json"]],
   [["import", "--project=shop"], 1, ["import --project=shop"]],
+  [["get", "nfrun", "-A"], 1, ["get nfrun -A"]],
+  [["resolve", "a", "--retry"], 1, ["resolve a --retry"]],
 ])("%j hands over to its command and returns its exit code", async (args, code, ran) => {
   expect(await run(...args)).toMatchObject({ code, ran });
 });
