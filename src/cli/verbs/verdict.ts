@@ -7,7 +7,7 @@ export type Verdict =
   /** `word`: what it is, such as `ready`. */
   | { readonly kind: "reached" | "failed"; readonly word: string; readonly detail: string }
   /** Not decided; `detail` says where it stands. */
-  | { readonly kind: "open"; readonly detail: string };
+  | { readonly kind: "open"; readonly detail: string; readonly isUnobserved?: true };
 
 /** What is waited for. */
 export interface Goal {
@@ -17,12 +17,14 @@ export interface Goal {
   readonly isAnyEnd?: boolean;
 }
 
+const unobserved = "the operator has not observed the present generation yet";
+
 /**
  * Judges an object: ready or succeeded, failed (`Stalled`, `Succeeded` is False), or open. A status of another generation
  * says nothing, and neither does one that has not handled the request of the goal.
  */
 export function judge(object: ReadObject, goal: Goal = {}): Verdict {
-  if (!isObserved(object)) return open("the operator has not observed the present generation yet");
+  if (!isObserved(object)) return { ...open(unobserved), isUnobserved: true };
   const isRun = object.kind === northflankJobRuns.kind;
   const succeeded = isRun ? conditionAt(object, "Succeeded") : undefined;
   if (succeeded?.status === "True") return { kind: "reached", word: "succeeded", detail: detailOf(succeeded) };
@@ -49,7 +51,7 @@ export function judgeDeleted(last: ReadObject, goal: Goal = {}): Verdict {
   return { kind: "failed", word: "deleted", detail: `before that: ${verdict.detail}` };
 }
 
-function open(detail: string): Verdict {
+function open(detail: string): Verdict & { readonly kind: "open" } {
   return { kind: "open", detail };
 }
 

@@ -44,6 +44,7 @@ export async function waitFor(
   const isOver = entries.every(isDecided) || entries.some(({ verdict }) => verdict.kind === "failed");
   if (!isOver && timeoutMs !== 0) {
     const timers = [
+      session.clock.setTimer(() => noteUnobserved(session, entries), unobservedMs),
       ...(timeoutMs === undefined ? [] : [session.clock.setTimer(() => stop.abort(new Error("timed out")), timeoutMs)]),
       ticker(session, () => showProgress(session, entries, elapsed()), stop.signal),
     ];
@@ -98,6 +99,21 @@ function conclude(
     }
   }
   return isFailed || openEntries.length > 0 ? 1 : 0;
+}
+
+// The operator observes an object within a second, or a few after its own start.
+const unobservedMs = 30_000;
+
+/** Says why nothing may happen: no operator has seen these objects. */
+function noteUnobserved(session: Session, entries: readonly Entry[]): void {
+  const waiting = entries.filter(
+    (entry) => !isDecided(entry) && entry.verdict.kind === "open" && entry.verdict.isUnobserved,
+  );
+  if (waiting.length === 0) return;
+  const names = waiting.map(({ awaited }) => shownName(awaited)).join(", ");
+  session.complain(
+    `note: not observed for ${formatDuration(unobservedMs)}: ${names}; is the operator running, and does it watch this namespace?`,
+  );
 }
 
 function isDecided({ verdict }: Entry): boolean {
