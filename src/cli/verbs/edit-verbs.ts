@@ -140,7 +140,7 @@ refused.`,
 
 const runId = (value: string): string | Refusal => {
   const id = readableRunId(value);
-  // A run with such an id could not be told from a word; Northflank's ids are UUIDs.
+  // Such an ID could not be distinguished from a word. Those of Northflank are UUIDs.
   return id === undefined || id === "retry" || id === "fail" ? new Refusal("the ID of a run is expected") : id;
 };
 
