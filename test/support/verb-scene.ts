@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type KubernetesSandbox, startKubernetes } from "../../sandbox/kubernetes/server.ts";
+import { kinds } from "../../src/api/kinds.ts";
 import type { ExitCode } from "../../src/cli/io.ts";
 import { verbs } from "../../src/cli/verbs/all.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
@@ -62,7 +63,8 @@ export interface VerbScene extends AsyncDisposable {
   store(object: KubeObject & { readonly status?: unknown }): Promise<KubeObject>;
   /** Replaces fields of the status. */
   setStatus(object: Pick<KubeObject, "apiVersion" | "kind" | "metadata">, status: object): Promise<void>;
-  read<T extends KubeObject>(object: KubeObject): Promise<T>;
+  /** Removes every object of ours, and the fault of the server. */
+  clear(): Promise<void>;
 }
 
 const crds = resolve(import.meta.dirname, "../../crds");
@@ -103,7 +105,13 @@ export async function startVerbScene(options: { readonly now?: () => number } = 
         { subresource: "status" },
       );
     },
-    read: (object) => client.get(resourceTypeOf(object), nameOf(object)),
+    clear: async () => {
+      sandbox.fault = undefined;
+      for (const { type } of kinds) {
+        const { items } = await client.list(type, {});
+        for (const { metadata } of items) await client.delete(type, metadata);
+      }
+    },
     [Symbol.asyncDispose]: async () => {
       await client[Symbol.asyncDispose]();
       await sandbox.stop();
