@@ -55,6 +55,11 @@ const stamps: readonly Stamp[] = [
     line: /^( +npx --yes northflank-operator@)\S+/m,
     value: ({ version }) => version,
   },
+  ...["ci-pod", "cronjob", "tekton-task"].map((name) => ({
+    file: `examples/automation/${name}.yaml`,
+    line: /^( +image: ).*$/m,
+    value: ({ image, version }: Published) => `${image}:${version}`,
+  })),
 ];
 
 const root = resolve(fileURLToPath(import.meta.url), "../../..");
