@@ -57,26 +57,41 @@ export async function followObjects(
     random,
     log: quiet,
   });
+  const last = new Map<string, ReadObject>(targets.map(({ name, object }) => [name, object]));
   reflector.store.listen((change: Change<FollowedObject>) => {
-    if (change.kind === "deleted") sink.deleted(change.previous);
-    else sink.seen(change.object);
+    if (change.kind === "deleted") {
+      sink.deleted(change.previous);
+      return;
+    }
+    last.set(change.object.metadata.name, change.object);
+    sink.seen(change.object);
   });
+  // What was deleted before the first list, or while the kind was not served, is reported by no event.
   const noteMissing = () => {
-    for (const { object, namespace, name } of targets) {
-      if (reflector.store.get(`${namespace}/${name}`) === undefined) sink.deleted(object);
+    for (const [name, object] of last) {
+      if (reflector.store.get(`${first.namespace}/${name}`) === undefined) sink.deleted(object);
     }
   };
-  reflector.whenSynced(signal).then(noteMissing, () => {});
   let unavailableMs = 0;
   const check = () => {
+    if (reflector.hasSynced()) noteMissing();
     unavailableMs = reflector.isUnavailable() ? unavailableMs + checkMs : 0;
     const state = reflector.check();
-    if (unavailableMs >= (reflector.hasSynced() ? patienceMs : checkMs)) {
+    if (unavailableMs >= (hasListed ? patienceMs : checkMs)) {
       sink.lost(
         `${first.kind.type.plural} cannot be watched: ${state.ok ? "the permission is missing" : state.reason}`,
       );
     } else timer = clock.setTimer(check, checkMs);
   };
+  let hasListed = false;
+  reflector.whenSynced(signal).then(
+    () => {
+      hasListed = true;
+      noteMissing();
+    },
+    // The wait is over.
+    () => {},
+  );
   let timer = clock.setTimer(check, checkMs);
   reflector.start();
   await new Promise<void>((resolve) => {

@@ -32,12 +32,18 @@ export async function waitFor(
   const end = { problem: undefined as string | undefined };
   const elapsed = () => formatDuration(session.clock.monotonic() - startedMs);
 
+  let undecided = entries.filter((entry) => !isDecided(entry)).length;
+
   const settle = (entry: Entry, verdict: Verdict): void => {
     if (stop.signal.aborted || isDecided(entry)) return;
     entry.verdict = verdict;
-    if (isDecided(entry)) printDecided(session, entry, elapsed());
-    if (verdict.kind === "failed" || entries.every(isDecided)) stop.abort(new Error("the wait is over"));
-    else showProgress(session, entries, elapsed());
+    if (isDecided(entry)) {
+      undecided -= 1;
+      printDecided(session, entry, elapsed());
+    }
+    if (verdict.kind === "failed" || undecided === 0) stop.abort(new Error("the wait is over"));
+    // Of thousands, the next second shows where they stand.
+    else if (entries.length === 1) showProgress(session, entries, elapsed());
   };
 
   for (const entry of entries) if (isDecided(entry)) printDecided(session, entry, elapsed());
@@ -55,9 +61,9 @@ export async function waitFor(
     showProgress(session, entries, elapsed());
     await Promise.all(
       groupsOf(entries).map((group) => {
-        const entryOf = ({ metadata }: ReadObject) => group.find(({ awaited }) => awaited.name === metadata.name);
+        const byName = new Map(group.map((entry) => [entry.awaited.name, entry]));
         const hear = (object: ReadObject, judgeIt: typeof judge) => {
-          const entry = entryOf(object);
+          const entry = byName.get(object.metadata.name);
           // Created again under the same name: the deletion of the one that is waited for was seen before.
           if (entry === undefined || object.metadata.uid !== entry.awaited.object.metadata.uid) return;
           settle(entry, judgeIt(object, entry.awaited.goal));
@@ -154,7 +160,9 @@ function groupsOf(entries: readonly Entry[]): readonly (readonly Entry[])[] {
   const groups = new Map<string, Entry[]>();
   for (const entry of entries.filter((each) => !isDecided(each))) {
     const key = `${entry.awaited.kind.type.kind} ${entry.awaited.namespace}`;
-    groups.set(key, [...(groups.get(key) ?? []), entry]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [entry]);
+    else group.push(entry);
   }
   return [...groups.values()];
 }

@@ -1,8 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { apiVersion } from "../../../src/api/names.ts";
+import { apiVersion, northflankJobRuns } from "../../../src/api/names.ts";
+import { createProgress } from "../../../src/cli/progress.ts";
+import type { ReadObject } from "../../../src/cli/verbs/fields.ts";
+import { kindNamed } from "../../../src/cli/verbs/objects.ts";
+import { waitFor } from "../../../src/cli/verbs/wait-for.ts";
+import type { KubeClient } from "../../../src/kube/client.ts";
 import type { KubeObject } from "../../../src/kube/types.ts";
 import { systemClock } from "../../../src/util/clock.ts";
 import { runDefaults } from "../../support/builders.ts";
+import { capturedIo } from "../../support/captured-io.ts";
+import { strictFake } from "../../support/strict-fake.ts";
 import { startVerbScene, type VerbOptions, type VerbScene } from "../../support/verb-scene.ts";
 
 let scene: VerbScene;
@@ -96,13 +103,7 @@ describe("wait", () => {
   test("a status of an older generation does not count", async () => {
     const run = await storeRun(succeeded);
     await scene.client.patch(
-      {
-        group: "northflank-operator.io",
-        version: "v1alpha1",
-        plural: "northflankjobruns",
-        kind: "NorthflankJobRun",
-        namespaced: true,
-      },
+      northflankJobRuns,
       { namespace: "shop", name: nameOf(run) },
       { kind: "merge", body: { spec: { suspend: true } } },
     );
@@ -115,16 +116,7 @@ describe("wait", () => {
     const run = await storeRun(running);
     const { result, isWatching } = waiting([`nfrun/${nameOf(run)}`]);
     await isWatching();
-    await scene.client.delete(
-      {
-        group: "northflank-operator.io",
-        version: "v1alpha1",
-        plural: "northflankjobruns",
-        kind: "NorthflankJobRun",
-        namespaced: true,
-      },
-      { namespace: "shop", name: nameOf(run) },
-    );
+    await scene.client.delete(northflankJobRuns, { namespace: "shop", name: nameOf(run) });
     const { code, err } = await result;
     expect(code).toBe(1);
     expect(err).toContain(`northflankjobrun/${nameOf(run)} deleted after`);
@@ -241,6 +233,136 @@ describe("a watch that", () => {
     expect(await result).toMatchObject({ code: 0 });
   });
 });
+
+describe("an API server that restarts, and so", () => {
+  const status = (code: number, reason?: string) => ({
+    kind: "answer" as const,
+    answer: { status: code, body: { kind: "Status", code, ...(reason === undefined ? {} : { reason }) } },
+  });
+
+  test.each([
+    ["breaks connections", { kind: "reset-before" as const }],
+    ["is unavailable", status(503)],
+    ["serves no such kind for a moment", status(404, "NotFound")],
+    ["refuses for a moment what it will grant", status(403, "Forbidden")],
+    ["is busy", status(429, "TooManyRequests")],
+  ])("%s, does not end the wait", async (_, fault) => {
+    const run = await storeRun(running);
+    // Five times faster: back-off and all.
+    const clock = {
+      ...systemClock,
+      setTimer: (callback: () => void, ms: number) => systemClock.setTimer(callback, ms / 5),
+    };
+    const { result, isWatching } = waiting([`nfrun/${nameOf(run)}`], { clock });
+    await isWatching();
+    let refused = 0;
+    scene.sandbox.fault = ({ method }) => {
+      if (method !== "GET" || ++refused > 3) return undefined;
+      return fault;
+    };
+    scene.sandbox.cutWatches();
+    await scene.setStatus(run, succeeded);
+    expect(await result).toMatchObject({ code: 0 });
+    expect(refused).toBeGreaterThan(3);
+    scene.sandbox.fault = undefined;
+  });
+
+  test("lost the object meanwhile, is found to have done so", async () => {
+    const run = await storeRun(running);
+    const clock = {
+      ...systemClock,
+      setTimer: (callback: () => void, ms: number) => systemClock.setTimer(callback, ms / 5),
+    };
+    const { result, isWatching } = waiting([`nfrun/${nameOf(run)}`], { clock });
+    await isWatching();
+    let refused = 0;
+    scene.sandbox.fault = ({ method }) => (method === "GET" && ++refused <= 3 ? status(404, "NotFound") : undefined);
+    scene.sandbox.cutWatches();
+    await scene.client.delete(northflankJobRuns, { namespace: "shop", name: nameOf(run) });
+    expect(await result).toMatchObject({ code: 1, err: expect.stringContaining("deleted after") });
+    scene.sandbox.fault = undefined;
+  });
+
+  test("a missing permission to watch ends it, in one sentence", async () => {
+    const run = await storeRun(running);
+    const clock = {
+      ...systemClock,
+      setTimer: (callback: () => void, ms: number) => systemClock.setTimer(callback, ms / 50),
+    };
+    const { metadata } = run;
+    scene.sandbox.fault = ({ method, path }) =>
+      method === "GET" && !path.endsWith(`/${metadata.name}`) ? status(403, "Forbidden") : undefined;
+    const { code, err } = await scene.run(["wait", `nfrun/${metadata.name}`], { clock });
+    scene.sandbox.fault = undefined;
+    expect(code).toBe(1);
+    expect(err).toMatch(
+      /^northflank-operator wait: northflankjobruns cannot be watched: cannot list: \[forbidden\][^\n]*\n$/,
+    );
+  });
+});
+
+test("ten thousand objects are waited for in a few seconds", async () => {
+  const { judgedMs, code } = await waitForMany(10_000);
+  expect(code).toBe(0);
+  // Work that grows with the square would take minutes.
+  expect(judgedMs).toBeLessThan(8_000);
+}, 30_000);
+
+/** How long the wait itself takes for so many objects that become ready one by one. */
+async function waitForMany(count: number): Promise<{ readonly judgedMs: number; readonly code: number }> {
+  const kind = kindNamed("NorthflankJobRun");
+  const made = (index: number, status: object) =>
+    ({
+      apiVersion,
+      kind: kind.type.kind,
+      metadata: {
+        name: `r${index}`,
+        namespace: "shop",
+        uid: `u${index}`,
+        generation: 1,
+        resourceVersion: `${index + 1}`,
+      },
+      status: { observedGeneration: 1, ...status },
+    }) as ReadObject;
+  const objects = Array.from({ length: count }, (_, index) => made(index, running));
+  const changes = objects.map((object, index) => ({
+    type: "MODIFIED" as const,
+    object: {
+      ...object,
+      metadata: { ...object.metadata, resourceVersion: `${count + index + 1}` },
+      status: { observedGeneration: 1, ...succeeded },
+    },
+  }));
+  const { io } = capturedIo();
+  const startedMs = performance.now();
+  const code = await waitFor(
+    {
+      namespace: "shop",
+      io,
+      clock: systemClock,
+      random: Math.random,
+      isColored: false,
+      progress: createProgress(io),
+      say: () => {},
+      complain: () => {},
+      client: strictFake<KubeClient>("client", {
+        watch: async (_type, options, sink, signal) => {
+          if (options.sendInitialEvents === true) {
+            for (const object of objects) sink.onEvent({ type: "ADDED", object });
+            const metadata = { resourceVersion: `${count}`, annotations: { "k8s.io/initial-events-end": "true" } };
+            sink.onEvent({ type: "BOOKMARK", object: { metadata } });
+          }
+          for (const change of changes) sink.onEvent(change);
+          await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+        },
+      }),
+      [Symbol.asyncDispose]: async () => {},
+    },
+    objects.map((object) => ({ kind, namespace: "shop", name: object.metadata.name, object, goal: {} })),
+    undefined,
+  );
+  return { judgedMs: performance.now() - startedMs, code };
+}
 
 describe("what does not exist or cannot be used", () => {
   test("a name that does not exist is one sentence and 1", async () => {
