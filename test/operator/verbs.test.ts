@@ -28,7 +28,7 @@ const deployment = {
 
 test("docs/verbs.md has a section and a Role for every verb", () => {
   const page = readFileSync(join(resolve(import.meta.dirname, "../.."), "docs/verbs.md"), "utf8");
-  for (const { name } of verbs) {
+  for (const { name } of Object.values(verbs)) {
     expect(page).toMatch(new RegExp(`^## (?:.* )?${name}(?: .*)?$`, "m"));
     if (name !== "resume") expect([...rolesOfPage.keys()]).toContain(`northflank-${name}`);
   }
