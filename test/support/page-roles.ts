@@ -1,6 +1,5 @@
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { parse, stringify } from "yaml";
 import type { KubeObject } from "../../src/kube/types.ts";
 import type { Cluster } from "./cluster.ts";
@@ -48,7 +47,8 @@ export async function kubeconfigWithRoles(
   if (token === undefined) throw new Error(`no token for ${account}: HTTP ${answer.status}`);
   const config = parse(readFileSync(cluster.kubeconfigPath, "utf8"));
   config.users = [{ name: config.users[0].name, user: { token } }];
-  const file = join(mkdtempSync(join(tmpdir(), "northflank-operator-role-")), "kubeconfig");
+  // Beside that of the administrator, and removed with it.
+  const file = join(dirname(cluster.kubeconfigPath), `${namespace}-${account}.kubeconfig`);
   writeFileSync(file, stringify(config), { mode: 0o600 });
   return file;
 }
