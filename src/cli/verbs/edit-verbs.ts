@@ -28,7 +28,6 @@ const runKind = kindNamed(northflankJobRuns.kind);
 
 const wait = switchFlag("wait", "wait until the objects are ready or succeeded, or one has failed");
 const waitFlags = { wait, timeout: timeoutFlag } as const;
-const noFlagsMore = { repeatable: [selectionFlags.filename], secret: [] } as const;
 
 const usageOf = (name: string, kind: string) => `usage: northflank-operator ${name} ${kind} [FLAGS]`;
 const manyKinds = "KIND/NAME... | KIND NAME... | KIND -l LABELS | KIND --all | -f FILE";
@@ -62,7 +61,7 @@ export const reconcileVerb: Verb<Input> = {
 Requests a reconcile by the annotation ${reconcileRequestedAt}: Northflank is read now, drift is corrected, and what
 failed is retried. A suspended object and a run that has ended are refused.`,
   exits: `${exits}, or with --wait one has failed or the time is over`,
-  flags: { own: { ...waitFlags, ...selectionFlags, ...placeFlags }, ...noFlagsMore },
+  flags: { own: { ...waitFlags, ...selectionFlags, ...placeFlags }, secret: [] },
   read: readFor(kinds),
   run: async (input, session) => {
     const now = session.clock.now();
@@ -87,7 +86,7 @@ export const suspendVerb: Verb<Pick<Input, "selection">> = {
 Sets spec.suspend to true: the object is not reconciled, and Northflank is not changed. A run that was not started is not
 started; one that was started continues in Northflank. A run that has ended is refused.`,
   exits,
-  flags: { own: { ...selectionFlags, ...placeFlags }, ...noFlagsMore },
+  flags: { own: { ...selectionFlags, ...placeFlags }, secret: [] },
   read: (settings, deps) => readOnly(settings, deps, kinds),
   run: async ({ selection }, session) =>
     (await editAll(session, selection, (object) => decideSuspend(object, true))).code,
@@ -101,7 +100,7 @@ export const resumeVerb: Verb<Input> = {
 
 Sets spec.suspend to false: the object is reconciled at once.`,
   exits: `${exits}, or with --wait one has failed or the time is over`,
-  flags: { own: { ...waitFlags, ...selectionFlags, ...placeFlags }, ...noFlagsMore },
+  flags: { own: { ...waitFlags, ...selectionFlags, ...placeFlags }, secret: [] },
   read: readFor(kinds),
   run: async (input, session) => {
     const { code, edited } = await editAll(session, input.selection, (object) => decideSuspend(object, false));
@@ -125,7 +124,7 @@ export const abortVerb: Verb<Input> = {
 Sets spec.abort to true: the run is aborted in Northflank, or not started. It cannot be undone. A run that has ended is
 refused.`,
   exits: `${exits}, or with --wait the time is over`,
-  flags: { own: { wait: waitForEnd, timeout: timeoutFlag, ...selectionFlags, ...placeFlags }, ...noFlagsMore },
+  flags: { own: { wait: waitForEnd, timeout: timeoutFlag, ...selectionFlags, ...placeFlags }, secret: [] },
   read: readFor([runKind]),
   run: async (input, session) => {
     const { code, edited } = await editAll(session, input.selection, decideAbort);
@@ -165,7 +164,7 @@ export const resolveVerb: Verb<ResolveInput> = {
 For a run that is Stalled with StartOutcomeUnknown: the start got no response, and the operator starts nothing by itself.
 Check the runs of the job in Northflank first. Any other run is refused.`,
   exits,
-  flags: { own: resolveFlags, repeatable: [], secret: [] },
+  flags: { own: resolveFlags, secret: [] },
   read: async (settings, deps) => {
     const answers: Answer[] = [];
     const id: string | undefined = settings.of(resolveFlags.runId);

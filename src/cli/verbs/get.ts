@@ -40,7 +40,7 @@ export const getVerb: Verb<Input> = {
 Prints objects of this operator, one table per kind; without a kind all of them. Kinds are deploy, run, job and connection,
 or their names and short names in kubectl. It reads the cluster, and sends nothing to Northflank.`,
   exits: "0 done, 1 an object does not exist or cannot be read",
-  flags: { own, repeatable: [selectionFlags.filename], secret: [] },
+  flags: { own, secret: [] },
   read: async (settings, deps) => {
     const isEveryNamespace = settings.of(own.allNamespaces) ?? false;
     if (isEveryNamespace && givenNamespace(settings) !== undefined) {

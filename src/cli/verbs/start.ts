@@ -1,7 +1,7 @@
 import { northflankJobRuns, northflankJobs } from "../../api/names.ts";
 import { formatProblem } from "../../api/problem.ts";
 import { createValidator } from "../../api/validate.ts";
-import { flag, integer, oneOf, positiveDuration, Refusal, switchFlag, text } from "../../flags.ts";
+import { flag, integer, oneOf, positiveDuration, Refusal, repeatable, switchFlag, text } from "../../flags.ts";
 import { isKubeError } from "../../kube/errors.ts";
 import { nameProblem } from "../../northflank/names.ts";
 import { sleep } from "../../util/clock.ts";
@@ -22,7 +22,7 @@ import {
   withOverrides,
 } from "./start-object.ts";
 import type { Verb } from "./verb.ts";
-import { givenNamespace, placeFlags, repeated, timeoutFlag, type VerbSettings } from "./verb-flags.ts";
+import { givenNamespace, placeFlags, timeoutFlag, type VerbSettings } from "./verb-flags.ts";
 import { waitFor } from "./wait-for.ts";
 
 const projectId = (value: string): string | Refusal =>
@@ -31,22 +31,23 @@ const projectId = (value: string): string | Refusal =>
 const connectionName = (value: string): string | Refusal =>
   isObjectName(value) ? value : new Refusal("the name of a NorthflankConnection is expected");
 
-const environment = (value: string): Readonly<Record<string, string>> | Refusal => {
-  const pairs = repeated(value).map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]);
-  const isPair = repeated(value).every((pair) => pair.indexOf("=") > 0);
-  return isPair ? Object.fromEntries(pairs) : new Refusal("NAME=VALUE is expected, once for each variable");
+const variable = (value: string): readonly [string, string] | Refusal => {
+  const end = value.indexOf("=");
+  return end > 0 ? [value.slice(0, end), value.slice(end + 1)] : new Refusal("NAME=VALUE is expected");
 };
 
 const seconds = (value: string): number | Refusal =>
   parseDurationMs(value) ?? new Refusal("0, or a duration such as 90s or 24h, is expected");
 
 const overrideFlags = {
-  env: flag(
-    "env",
-    "NAME=VALUE",
-    undefined,
-    environment,
-    "a variable of the run, stored in the cluster in clear text; may be repeated",
+  env: repeatable(
+    flag(
+      "env",
+      "NAME=VALUE",
+      undefined,
+      variable,
+      "a variable of the run, stored in the cluster in clear text; may be repeated",
+    ),
   ),
   image: flag("image", "PATH", undefined, text, "image of the run, instead of that of the job"),
   command: flag("command", "TEXT", undefined, text, "command of the run, instead of that of the image"),
@@ -127,7 +128,7 @@ Creates a NorthflankJobRun, prints its name, and waits for the end of the run. J
 job is run; with --project it is the ID of a Northflank job, and no such object is needed. The run continues if the command is
 interrupted or the time is over.`,
   exits: "0 the run has succeeded, 1 it has failed, or was not started, or the time is over",
-  flags: { own, repeatable: [own.env], secret: [own.env] },
+  flags: { own, secret: [own.env] },
   read: readInput,
   run: async (input, session) => {
     const draft = withOverrides(await draftOf(input, session), input.overrides);
@@ -148,7 +149,7 @@ async function readInput(settings: VerbSettings, deps: ToolDeps): Promise<Input 
   if (source instanceof Wrong) return new Wrong(...problems, ...source.problems);
   const connection = settings.of(own.connection);
   const overrides: StartOverrides = {
-    environment: settings.of(own.env),
+    environment: environmentOf(settings),
     image: settings.of(own.image),
     command: settings.of(own.command),
     plan: settings.of(own.plan),
@@ -161,6 +162,11 @@ async function readInput(settings: VerbSettings, deps: ToolDeps): Promise<Input 
   const input = { source, connection, overrides, isWaiting, timeoutMs };
   problems.push(...draftProblems(input));
   return problems.length > 0 ? new Wrong(...problems) : input;
+}
+
+function environmentOf(settings: VerbSettings): Readonly<Record<string, string>> | undefined {
+  const variables = settings.of(own.env);
+  return variables === undefined ? undefined : Object.fromEntries(variables);
 }
 
 async function readSource(settings: VerbSettings, deps: ToolDeps): Promise<Source | Wrong> {

@@ -25,7 +25,7 @@ export const treeVerb: Verb<readonly NamedObject[]> = {
 Prints an object with the runs that it waits for (spec.waitFor) and its connection; a run also with the deployments that
 wait for it, and a connection with the objects that use it.`,
   exits: "0 done, 1 an object does not exist or cannot be read",
-  flags: { own, repeatable: [], secret: [] },
+  flags: { own, secret: [] },
   read: ({ positionals }) => {
     const asked = parseObjects(positionals, kinds);
     if (asked.kind === "problem") return new Wrong(asked.problem);

@@ -6,7 +6,7 @@ import type { ToolDeps } from "../remote.ts";
 import { explained } from "./explained.ts";
 import { Refused, Wrong } from "./refused.ts";
 import { openSession, type Session } from "./session.ts";
-import { type Flags, joinRepeated, type VerbSettings } from "./verb-flags.ts";
+import type { Flags, VerbSettings } from "./verb-flags.ts";
 
 /** A command that works on objects in the cluster. */
 export interface Verb<Input = unknown> {
@@ -38,8 +38,7 @@ export function flagsOfVerb({ flags }: Pick<Verb, "flags">): readonly Flag<unkno
 export async function runVerb<Input>(verb: Verb<Input>, args: readonly string[], deps: ToolDeps): Promise<ExitCode> {
   const { io, env } = deps;
   const flags = flagsOfVerb(verb);
-  const joined = joinRepeated(args, verb.flags.repeatable);
-  const settings = readSettings({ command: verb.name, flags, args: joined, env, takesFiles: true });
+  const settings = readSettings({ command: verb.name, flags, args, env, takesFiles: true });
   if (settings.kind === "help") {
     io.out(`${verb.help}\n\n${describe(flags)}\n\nexit codes: ${verb.exits}, 2 wrong usage\n`);
     return 0;

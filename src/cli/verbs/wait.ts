@@ -24,7 +24,7 @@ Waits until every object is Ready, and every run has succeeded. It ends with 1 a
 run has failed, or it was deleted. Only a status of the present spec counts. A terminal shows where the objects stand; one
 line for each is printed when it is decided.`,
   exits: "0 all are ready, 1 one has failed, was deleted or does not exist, or the time is over",
-  flags: { own, repeatable: [selectionFlags.filename], secret: [] },
+  flags: { own, secret: [] },
   read: async (settings, deps) => {
     const selection = await readSelectionArguments(settings, { kinds }, deps);
     return selection instanceof Wrong ? selection : { selection, timeoutMs: settings.of(own.timeout) };
