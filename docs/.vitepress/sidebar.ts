@@ -48,6 +48,8 @@ export const groups: readonly PageGroup[] = [
   {
     text: "How-to",
     pages: [
+      { text: "Everyday work", file: "verbs.md" },
+      { text: "Automation in the cluster", file: "automation.md" },
       { text: "From a workflow or a script", file: "github-actions.md" },
       { text: "Adopt existing services", file: "how-to/adopt-services.md" },
       { text: "Gate a deploy on a migration", file: "how-to/gate-a-deploy.md" },
