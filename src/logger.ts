@@ -10,8 +10,8 @@ export const logKeys = [
   ...["resource", "cause", "mode", "objects", "resourceVersion", "highest"],
   // Leader election.
   ...["lease", "identity", "holder", "leaderElect"],
-  // The state of an object: its kind in Kubernetes, and the condition Ready.
-  ...["kind", "ready", "reason", "message"],
+  // The state of an object: its kind in Kubernetes, and Ready or another condition.
+  ...["kind", "ready", "condition", "status", "reason", "message"],
   // A decision, and what it is about in Northflank.
   ...["action", "project", "service", "job", "run"],
   // Start and end of the program.
