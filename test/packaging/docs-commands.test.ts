@@ -113,7 +113,7 @@ function programsIn(folder: string): string {
   const scripts: Readonly<Record<string, string>> = {
     "northflank-operator": run,
     "kubectl-northflank": run,
-    npx: `case "$1" in northflank-operator | northflank-operator@*) shift; ${run} ;; esac; echo "npx $1" >&2; exit 127`,
+    npx: `[ "$1" = --yes ] && shift; case "$1" in northflank-operator | northflank-operator@*) shift; ${run} ;; esac; echo "npx $1" >&2; exit 127`,
     kustomize: `[ "$1" = build ] && shift && exec kubectl kustomize "$@"; exit 127`,
   };
   for (const [name, text] of Object.entries(scripts)) {
