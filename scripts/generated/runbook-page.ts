@@ -12,6 +12,7 @@ export function runbookPage(): string {
     "After this page you know what a reason or an alert means, what to check, what to do, and what happens if you do nothing.",
     `Find the reason: \`kubectl get ${kinds.map(({ shortName }) => shortName).join(",")} -A -o wide\`. Each reason is a section of this page, under its name in lower case: \`runbook.md#authenticationfailed\`. With \`--docs-url\`, the message of a Stalled object ends with the address of its section.`,
     "In commands, replace the words in capitals: `NAME` and `NAMESPACE` of the object, `CONNECTION`, `SECRET`. The namespace of the operator is `northflank-operator`; yours may differ. If a GitOps tool manages an object, change its fields in Git.",
+    "The commands need nothing but kubectl. Where the command line is installed, `kubectl northflank reconcile`, `resolve`, `suspend`, `resume` and `abort` do the same as the annotations and patches here, and check what they are given: [verbs.md](verbs.md).",
     "If many objects fail alike, begin with their connection.",
     "## Alerts",
     ...Object.entries(alertRunbook).flatMap(([name, entry]) => [
