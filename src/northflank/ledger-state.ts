@@ -231,7 +231,12 @@ export function available(state: LedgerState, requestClass: RequestClass, who = 
 
 /** The same, as if the more urgent classes did not count. */
 function availableTo(state: LedgerState, call: Call): number {
-  return Math.min(leftTo(state, call.class), pacedTo(state, call.class)) - claimsOn(state, call);
+  const left = leftTo(state, call.class);
+  const paced = pacedTo(state, call.class);
+  const claims = claimsOn(state, call);
+  // What checks have earned is theirs: more urgent requests that wait are sent from the rest.
+  const ownClaims = call.class === "observe" ? claimsBefore(state.callers, call, state.nowMs) : claims;
+  return Math.min(left - claims, paced - ownClaims);
 }
 
 /** What is left of the ceiling and of the account, without the last requests that the class may not touch. */

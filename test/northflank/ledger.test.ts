@@ -337,6 +337,25 @@ describe("those who are refused", () => {
   });
 });
 
+test("changes that wait take nothing of what checks have earned, while there is enough for both", async () => {
+  const ledger = ledgerOf();
+  spend(ledger, { limit: 1_000, remaining: 900, resetMs: hourMs });
+  await clock.advance(hourMs / 2);
+  spend(ledger, { remaining: 890, retryAfterMs: 1_000 }, 429);
+  for (let n = 0; n < 100; n++) waitMs(ledger);
+  await clock.advance(1_000);
+  const check = () => ledger.admit({ class: "observe", who: "other" });
+  let granted = 0;
+  for (let admission = check(); admission.kind === "granted"; admission = check()) {
+    admission.ticket.settle(answered());
+    granted += 1;
+  }
+  // A fifth of what half an hour grants.
+  expect(granted).toBeGreaterThan(80);
+  expect(granted).toBeLessThan(100);
+  expect(ledger.snapshot().waiting).toBeGreaterThan(100);
+});
+
 describe("a reservation", () => {
   const reserved = (ledger: Ledger, count: number): Reservation => {
     const outcome = ledger.reserve(count, "change");
