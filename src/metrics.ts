@@ -698,11 +698,16 @@ function countConditions(objects: Iterable<ConditionedObject>): ConditionCounts 
   const byReason = new Map<string, number>();
   let startsUnknown = 0;
   for (const object of objects) {
+    let isUnknown = false;
+    let isFinished = false;
     for (const { type, status, reason = "" } of object.status?.conditions ?? []) {
       increment(byStatus, `${type} ${status}`);
       if (type === "Ready") increment(byReason, reason);
-      if (type === "Started" && reason === "StartOutcomeUnknown") startsUnknown += 1;
+      if (type === "Started") isUnknown = reason === "StartOutcomeUnknown";
+      if (type === "Finished") isFinished = status === "True";
     }
+    // One that a user has given up is decided.
+    if (isUnknown && !isFinished) startsUnknown += 1;
   }
   return { byStatus, byReason, startsUnknown };
 }

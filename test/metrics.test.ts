@@ -216,6 +216,13 @@ describe("the reasons of objects", () => {
     expect(text).toContain("northflank_operator_runs_start_unknown 1");
   });
 
+  test("a start that a user has given up counts no more, though its outcome is never known", async () => {
+    const unknown = ["Started", "Unknown", "StartOutcomeUnknown"] as const;
+    const ended = run(["Ready", "False", "StartOutcomeUnknown"], unknown, ["Finished", "True", "StartOutcomeUnknown"]);
+    const text = await scraped((metrics) => metrics.conditions("NorthflankJobRun", [ended], known));
+    expect(text).toContain("northflank_operator_runs_start_unknown 0");
+  });
+
   test("a kind that is not ours has none", async () => {
     const text = await scraped((metrics) => metrics.conditions("Deployment", [failed], known));
     expect(text).not.toContain('kind="Deployment"');

@@ -355,6 +355,7 @@ export function controlsOf(world: World, account: Account): AccountControls {
       resetAtMs: account.windowStartMs === undefined ? undefined : account.windowStartMs + 3_600_000,
     }),
     spendQuota: (count) => {
+      if (!Number.isInteger(count) || count < 0) throw new Error("how many requests are spent: a whole number");
       account.windowStartMs ??= world.now();
       account.used = Math.min(account.limitPerHour, account.used + count);
     },

@@ -196,7 +196,7 @@ export const alerts: readonly Alert[] = [
     for: "2m",
     summary: "{{ $value }} objects of the kind {{ $labels.kind }} have no valid token.",
     meaning:
-      "Northflank rejected the token, or it has expired, or its Secret is missing. Nothing that uses it is reconciled.",
+      "Northflank rejected the token, or it has expired. Nothing that uses it is reconciled. (A missing Secret is an object that is Stalled.)",
     firstStep:
       "Read the condition CredentialsValid with `kubectl get nfconn -A -o wide`, create a token in Northflank, and write it into the Secret; no restart is needed.",
   },

@@ -121,7 +121,7 @@ const isItWorking: RowSpec = {
     },
     {
       title: "Connections without a valid token",
-      about: "Northflank rejected the token, it has expired, or its Secret is missing.",
+      about: "Northflank rejected the token, or it has expired.",
       view: "stat",
       queries: [
         { expr: `max(${objects("kind", 'kind="NorthflankConnection"', 'type="CredentialsValid"', 'status="False"')})` },

@@ -251,9 +251,12 @@ async function runContained(options: ControllerOptions, key: ObjectKey, context:
   } catch (thrown) {
     const error = toError(thrown);
     if (context.signal.aborted) return { kind: "retry", error };
-    options.observer?.panicked();
-    const level = options.explain?.(error)?.isLogged ? "debug" : "error";
-    context.log[level]({ err: error }, "reconcile panicked");
+    // A call to the API server that failed is expected; anything else is a bug.
+    if (!isKubeError(error) || error.code === "invalid") {
+      options.observer?.panicked();
+      const level = options.explain?.(error)?.isLogged ? "debug" : "error";
+      context.log[level]({ err: error }, "reconcile panicked");
+    }
     const notBeforeMs = retryAfterOf(error, options.random);
     return notBeforeMs === undefined ? { kind: "retry", error } : { kind: "retry", error, notBeforeMs };
   }

@@ -21,7 +21,7 @@ export function statusPage(model: StatusModel): string {
 <main>
 ${summary(model)}
 ${role(model)}
-${section("Action required", model.stalled, (state) => stateItem(state, model), "No object is Stalled.")}
+${section("Action required", model.stalled, (state) => stateItem(state, model), "No object requires action.")}
 ${section("Waiting and in progress", model.waiting, (state) => stateItem(state, model), "Nothing waits.")}
 ${accounts(model)}
 ${model.failedRuns.total === 0 ? undefined : section("Runs that ended without success", model.failedRuns, (state) => stateItem(state, model, "ago"), "")}

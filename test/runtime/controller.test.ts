@@ -59,7 +59,8 @@ function setUp(changes: Partial<ControllerOptions> = {}) {
 
 test.each([
   ["is retried, and is not logged where somebody else has", "forbidden", []],
-  ["is an error and a warning otherwise", "invalid", ["error", "warn"]],
+  ["is a warning where the API server cannot be reached", "unavailable", ["warn"]],
+  ["is an error and a warning where the API server rejects what is written", "invalid", ["error", "warn"]],
 ] as const)("a pass that fails %s", async (_, code, levels) => {
   const explain = (error: Error) => ({ text: "no permission", isLogged: error.message.startsWith("[forbidden]") });
   const { queue, passes, lines, clock, keys } = setUp({ explain });

@@ -173,7 +173,9 @@ export function decideResolveStart(
         return withFields(adoptFound(situation, recordOf(object), named.run), handled);
       }
       const id = capped(resolution.runId, 64);
-      const why = named?.isTaken ? "it belongs to another object" : "the job has no such run";
+      const why = named?.isTaken
+        ? "it belongs to another object"
+        : "the job has no run with this ID (the name of a run is not its ID)";
       return withFields(outcomeUnknown(`The annotation names run "${id}", but ${why}.`), handled);
     }
     default:

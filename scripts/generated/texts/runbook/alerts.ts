@@ -41,13 +41,15 @@ export const alertRunbook = {
   },
   NorthflankOperatorReconcileErrors: {
     means:
-      "Reconciles fail again and again: the API server rejects writes, or the operator has a bug. Failures of Northflank are not counted here.",
+      "Reconciles fail again and again: Northflank or the API server cannot be reached, the API server rejects writes, or the operator has a bug.",
     check: [
       "Which objects, and the errors:",
       warnings,
       ["kubectl get events -A --field-selector reason=ReconcileFailed"],
     ],
-    act: ["Continue with [ReconcileFailed](#reconcilefailed). For `403` restore the RBAC of this release."],
+    act: [
+      "If the messages say `RemoteUnavailable` or `RequestTimeout`, continue with [RemoteUnavailable](#remoteunavailable): it ends by itself when Northflank is back. If Events have `ReconcileFailed`, continue with [ReconcileFailed](#reconcilefailed). For `403` of the API server restore the RBAC of this release.",
+    ],
     otherwise: "The objects are retried with back-off. Others are not affected.",
   },
   NorthflankOperatorQueueStuck: {
