@@ -57,7 +57,7 @@ export const credentials = {
     means:
       "The token is valid, and its role lacks a permission (403, or 401 with the name of the permission). If the message names a Secret or ConfigMap instead, the service account of the operator lacks a permission in Kubernetes.",
     check: [
-      "The message names the permission. For a token, `status.missingPermissions` of the connection lists all that its objects need:",
+      "The message names the permission. For a token, `status.missingPermissions` of the connection lists all that its objects need, as of the last check of the token (an hour at most):",
       ["kubectl get nfconn/CONNECTION -n NAMESPACE -o jsonpath='{.status.missingPermissions}'"],
       "For a permission in Kubernetes:",
       [

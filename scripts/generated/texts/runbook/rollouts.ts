@@ -28,7 +28,9 @@ export const rollouts = {
       [rolloutState],
     ],
     act: [
-      "Fix what delays it. If the service is slow by nature, raise `spec.rollout.timeoutSeconds`. If the rollout completes late, the object becomes Ready without your action.",
+      "Fix what delays it. If the rollout completes late, the object becomes Ready without your action, at the next check; a reconcile request checks at once:",
+      reconcile("nfdeploy"),
+      "If the service is slow by nature, raise `spec.rollout.timeoutSeconds`: it counts for the next rollout, and for one that has not timed out yet.",
     ],
     otherwise:
       "The rollout is read at longer intervals. Under `rollout.onFailure: Restore` the last good source is restored, once.",

@@ -21,7 +21,8 @@ export const waiting = {
         'kubectl patch nfconn/CONNECTION -n NAMESPACE --type merge -p \'{"spec":{"budget":{"maxRequestsPerHour":900}}}\'',
       ],
     ],
-    otherwise: "Requests are sent when the quota is reset, changes and starts of runs first.",
+    otherwise:
+      "Requests are sent when the quota is reset, changes and starts of runs first. A limit that Northflank raises earlier is noticed then, or at a restart of the operator.",
   },
   WaitingForConnection: {
     means:
