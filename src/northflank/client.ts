@@ -610,9 +610,16 @@ function outageOf(error: unknown): Outage | undefined {
   return isNorthflankError(error) && outages.has(error.code) ? (error.code as Outage) : undefined;
 }
 
+const lastRequests: Readonly<Record<Outage, string>> = {
+  unreachable: "could not reach Northflank",
+  interrupted: "were cut off before the response was complete",
+  timeout: "got no response in time",
+  server_error: "were answered with an internal error (5xx)",
+};
+
 /** The API is down by the requests before this one, which is not sent. */
 function unavailable(step: Step, code: Outage, retryAfterMs: number): NorthflankError {
-  const detail = "the last requests to Northflank failed, and one request at a time checks whether it responds again";
+  const detail = `the last requests ${lastRequests[code]}; one at a time checks whether Northflank responds again`;
   return new NorthflankError({ code, step, detail, retryAfterMs, sent: false });
 }
 

@@ -20,7 +20,7 @@ export function statusModel(more: Partial<StatusModel> = {}): StatusModel {
     state("checkout", {
       reason: "AuthenticationFailed",
       message:
-        'The API refused the token of connection "default" (401); the same token is not sent again for about 1h. Put a valid token into the Secret. Next check within 1m.',
+        'Northflank rejected the token of connection "default" (401); the same token is not sent again for about 1h. Put a valid token into the Secret, or request a reconcile of the connection. Next check within 1m.',
       sinceMs: nowMs - 47 * minute,
     }),
     state("migrate-2026-03-01", {

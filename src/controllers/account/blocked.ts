@@ -79,8 +79,8 @@ export function addressInvalid(problem: string): Blocked {
 export function authenticationFailed(title: string, recheckAfterMs: number): Blocked {
   // No time in it: each waiting object reads the Secret every minute, and a message that changes is a write for each.
   const message =
-    `The API refused the token of ${title} (401); the same token is not sent again for about ` +
-    `${formatDuration(slowProbeMs)}. Put a valid token into the Secret.`;
+    `Northflank rejected the token of ${title} (401); the same token is not sent again for about ` +
+    `${formatDuration(slowProbeMs)}. Put a valid token into the Secret, or request a reconcile of the connection.`;
   return blocked({ kind: "stalled", reason: "AuthenticationFailed", message }, recheckAfterMs, secretPause);
 }
 
