@@ -1,4 +1,6 @@
 // pure
+
+import { isRecord } from "../util/records.ts";
 import { isList, isMap, isObject } from "./crd.ts";
 import type { KindDefinition } from "./kinds.ts";
 import type { Schema } from "./schema.ts";
@@ -50,10 +52,6 @@ function namesKind(schema: unknown, type: KindDefinition["type"]): boolean {
     const { group, version, kind } = recordOf(name);
     return group === type.group && version === type.version && kind === type.kind;
   });
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function recordOf(value: unknown): Readonly<Record<string, unknown>> {

@@ -11,17 +11,18 @@ import {
   readSettings,
   type Settings,
 } from "../flags.ts";
-import { isKubeError, type KubeError, type KubeErrorCode } from "../kube/errors.ts";
-import { createKubeClient } from "../kube/http-client.ts";
-import { loadKubeAccess } from "../kube/kubeconfig.ts";
-import { version } from "../version.ts";
+import { isKubeError } from "../kube/errors.ts";
+import { listAll } from "../kube/list-all.ts";
+import { present } from "../util/present.ts";
 import { readMetricsBudget } from "./budget-metrics.ts";
 import { type AccountBudget, type BudgetSource, budgetFormats, formatBudget } from "./budget-report.ts";
 import { readStatusBudget } from "./budget-status.ts";
+import { openCluster } from "./cluster.ts";
 import { fetchText } from "./fetch-text.ts";
 import type { ExitCode } from "./io.ts";
 import { plainLine } from "./printable.ts";
 import type { ToolDeps } from "./remote.ts";
+import { explained } from "./verbs/explained.ts";
 import { namespaceName } from "./verbs/verb-flags.ts";
 
 const metricsUrl = (value: string): URL | Refusal => {
@@ -161,46 +162,18 @@ async function readCluster(settings: Read, deps: ToolDeps): Promise<Result> {
     return { kind: "budget", source: "cluster", accounts: readStatusBudget(connections, deps.clock.now()) };
   } catch (error) {
     if (!isKubeError(error)) throw error;
-    return { kind: "problem", problem: explained(error) };
+    return { kind: "problem", problem: explained(error, forbidden) };
   }
 }
 
-const pageSize = 500;
-// More connections than any cluster has; a server whose list does not end is not followed for ever.
+// More connections than any cluster has.
 const mostPages = 40;
 
-async function listConnections(settings: Read, { clock, env }: ToolDeps): Promise<readonly NorthflankConnection[]> {
-  const path: string | undefined = settings.of(flags.kubeconfig);
-  const context: string | undefined = settings.of(flags.context);
+async function listConnections(settings: Read, deps: ToolDeps): Promise<readonly NorthflankConnection[]> {
+  const place = { kubeconfig: settings.of(flags.kubeconfig), context: settings.of(flags.context) };
+  await using cluster = await openCluster(place, deps, { verb: "budget" });
   const namespace: string | undefined = settings.of(flags.namespace);
-  const source = { ...(path === undefined ? {} : { path }), ...(context === undefined ? {} : { context }) };
-  const access = await loadKubeAccess(source, { clock, env });
-  await using client = createKubeClient({ access, clock, userAgent: `northflank-operator/${version}` });
-  const found: NorthflankConnection[] = [];
-  let next: string | undefined;
-  for (let page = 0; page < mostPages; page++) {
-    const list = await client.list<NorthflankConnection>(northflankConnections, {
-      limit: pageSize,
-      ...(namespace === undefined ? {} : { namespace }),
-      ...(next === undefined ? {} : { continue: next }),
-    });
-    found.push(...list.items);
-    next = list.metadata.continue;
-    if (next === undefined || next === "") break;
-  }
-  return found;
+  return await listAll(cluster.client, northflankConnections, { ...present({ namespace }), mostPages });
 }
 
-const remedies: Partial<Readonly<Record<KubeErrorCode, string>>> = {
-  forbidden: "Grant the permission to list northflankconnections, or name a namespace with --namespace",
-  unauthorized: "Check the credentials of the kubeconfig, and --context",
-  not_found: "Install the CustomResourceDefinitions of the operator, or check --context",
-  unavailable: "Check --context and the network",
-  timeout: "Run it again",
-};
-
-function explained({ code, message }: KubeError): string {
-  const remedy = remedies[code];
-  if (remedy === undefined) return message;
-  return `${message.replace(/\.$/, "")}. ${remedy}`;
-}
+const forbidden = "Grant the permission to list northflankconnections, or name a namespace with --namespace";

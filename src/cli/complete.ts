@@ -1,9 +1,9 @@
 import { isKubeError } from "../kube/errors.ts";
-import { createKubeClient } from "../kube/http-client.ts";
-import { contextNames, loadKubeAccess } from "../kube/kubeconfig.ts";
+import { contextNames } from "../kube/kubeconfig.ts";
 import { type KubeObject, namespaces, type ResourceType } from "../kube/types.ts";
+import { present } from "../util/present.ts";
 import { printable } from "../util/printable.ts";
-import { version } from "../version.ts";
+import { openCluster } from "./cluster.ts";
 import type { CommandDescription } from "./command.ts";
 import { type Candidate, decideCompletion, type Wanted } from "./completion.ts";
 import type { ExitCode } from "./io.ts";
@@ -57,7 +57,7 @@ async function readNames(wanted: Named, deps: Pick<ToolDeps, "env" | "clock">): 
   try {
     switch (wanted.kind) {
       case "contexts":
-        return contextNames(sourceOf(wanted));
+        return contextNames(present({ path: wanted.kubeconfig }));
       case "namespaces":
         return await listNames(namespaces, wanted, deps);
       case "objects":
@@ -71,29 +71,21 @@ async function readNames(wanted: Named, deps: Pick<ToolDeps, "env" | "clock">): 
 
 class TooSlow extends Error {}
 
-function sourceOf({ kubeconfig, context }: Named) {
-  return {
-    ...(kubeconfig === undefined ? {} : { path: kubeconfig }),
-    ...(context === undefined ? {} : { context }),
-  };
-}
-
 async function listNames(
   type: ResourceType,
   wanted: Named,
-  { env, clock }: Pick<ToolDeps, "env" | "clock">,
+  deps: Pick<ToolDeps, "env" | "clock">,
 ): Promise<readonly string[]> {
   const tooSlow = new AbortController();
-  const timer = clock.setTimer(
+  const timer = deps.clock.setTimer(
     () => tooSlow.abort(new TooSlow("the cluster is too slow to complete names")),
     timeoutMs,
   );
   try {
-    const access = await loadKubeAccess(sourceOf(wanted), { clock, env });
-    await using client = createKubeClient({ access, clock, userAgent: `northflank-operator/${version}` });
-    const namespace = wanted.namespace ?? access.namespace;
+    await using cluster = await openCluster(wanted, deps, { verb: "completion" });
+    const namespace = wanted.namespace ?? cluster.namespace;
     const options = { limit: mostNames, ...(type.namespaced ? { namespace } : {}) };
-    const { items } = await client.list<KubeObject>(type, options, tooSlow.signal);
+    const { items } = await cluster.client.list<KubeObject>(type, options, tooSlow.signal);
     return items.map(({ metadata }) => metadata.name);
   } finally {
     timer.cancel();

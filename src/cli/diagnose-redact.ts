@@ -1,5 +1,6 @@
 // pure
 import { group } from "../api/names.ts";
+import { isRecord } from "../util/records.ts";
 
 /** What stands in place of a text that may be a secret. */
 export const removed = "(removed)";
@@ -99,8 +100,4 @@ function stateOf(state: Json): Json {
       return [kind, { reason, exitCode, startedAt, finishedAt }];
     }),
   );
-}
-
-export function isRecord(value: Json): value is Record<string, Json> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -16,11 +16,12 @@ import {
 } from "../flags.ts";
 import type { KubeClient, KubePodProxy } from "../kube/client.ts";
 import { isKubeError } from "../kube/errors.ts";
-import { createKubeClient } from "../kube/http-client.ts";
-import { loadKubeAccess } from "../kube/kubeconfig.ts";
+import { listAll } from "../kube/list-all.ts";
 import { events, type KubeObject, leases, pods, type ResourceType } from "../kube/types.ts";
+import { isRecord } from "../util/records.ts";
 import { revision, version } from "../version.ts";
-import { isRecord, redactedObject, redactedPod } from "./diagnose-redact.ts";
+import { openCluster } from "./cluster.ts";
+import { redactedObject, redactedPod } from "./diagnose-redact.ts";
 import type { ExitCode } from "./io.ts";
 import { plainLine } from "./printable.ts";
 import type { ToolDeps } from "./remote.ts";
@@ -105,13 +106,11 @@ interface Collected {
 
 type Client = Pick<KubeClient, "list" | "get"> & Pick<KubePodProxy, "podText">;
 
-async function collect(settings: Read, { clock, env }: ToolDeps): Promise<Collected> {
-  const path: string | undefined = settings.of(flags.kubeconfig);
-  const context: string | undefined = settings.of(flags.context);
-  const source = { ...(path === undefined ? {} : { path }), ...(context === undefined ? {} : { context }) };
-  const access = await loadKubeAccess(source, { clock, env });
-  await using client = createKubeClient({ access, clock, userAgent: `northflank-operator/${version}` });
-  return await collectFrom(client, settings.of(flags.operatorNamespace), new Date(clock.now()).toISOString());
+async function collect(settings: Read, deps: ToolDeps): Promise<Collected> {
+  const place = { kubeconfig: settings.of(flags.kubeconfig), context: settings.of(flags.context) };
+  await using cluster = await openCluster(place, deps, { verb: "diagnose" });
+  const time = new Date(deps.clock.now()).toISOString();
+  return await collectFrom(cluster.client, settings.of(flags.operatorNamespace), time);
 }
 
 /**
@@ -162,21 +161,10 @@ export async function collectFrom(client: Client, namespace: string, time: strin
 const knownFlags: ReadonlySet<string> = new Set(flagsOfRun().map(({ name }) => `--${name}`));
 
 const mostPods = 5;
-const pageSize = 500;
-// A server whose list does not end is not followed for ever.
 const mostPages = 100;
 
-async function all(client: Client, type: ResourceType, options: object): Promise<readonly KubeObject[]> {
-  const found: KubeObject[] = [];
-  let next: string | undefined;
-  for (let page = 0; page < mostPages; page += 1) {
-    const more = next === undefined ? {} : { continue: next };
-    const list = await client.list<KubeObject>(type, { ...options, limit: pageSize, ...more });
-    found.push(...list.items);
-    next = list.metadata.continue;
-    if (next === undefined || next === "") break;
-  }
-  return found;
+function all(client: Client, type: ResourceType, options: object): Promise<readonly KubeObject[]> {
+  return listAll(client, type, { ...options, mostPages });
 }
 
 /** The ports of a pod by their names. */

@@ -4,6 +4,7 @@ import { delimiter, isAbsolute, join } from "node:path";
 import { parse } from "yaml";
 import { textOf } from "../util/chunks.ts";
 import type { Clock, Timer } from "../util/clock.ts";
+import { isRecord } from "../util/records.ts";
 import { type KubeError, systemCode } from "./errors.ts";
 import { type Cluster, type ExecStanza, refuse, type Stanza } from "./kubeconfig-stanzas.ts";
 import { inheritedSecrets, oneLine, settingsOf, shownWords } from "./plugin-words.ts";
@@ -239,10 +240,6 @@ function parsed(output: string): Readonly<Record<string, unknown>> | undefined {
     }
   }
   return undefined;
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function pluginError(call: PluginCall, problem: string, end: End): KubeError {

@@ -2,10 +2,10 @@ import type { KindDefinition } from "../../api/kinds.ts";
 import { cliFieldManager } from "../../api/names.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { isKubeError } from "../../kube/errors.ts";
-import { createKubeClient } from "../../kube/http-client.ts";
-import { loadKubeAccess } from "../../kube/kubeconfig.ts";
+import { listAll } from "../../kube/list-all.ts";
 import { mapConcurrently } from "../../util/map-concurrently.ts";
-import { version } from "../../version.ts";
+import { present } from "../../util/present.ts";
+import { openCluster } from "../cluster.ts";
 import type { Io } from "../io.ts";
 import { plainLine } from "../printable.ts";
 import { createProgress, type Progress } from "../progress.ts";
@@ -33,34 +33,29 @@ export interface Session extends AsyncDisposable, Pick<ToolDeps, "clock" | "rand
 /** Opens the way to the cluster; nothing is sent yet. */
 export async function openSession(verb: string, settings: VerbSettings, deps: ToolDeps): Promise<Session> {
   const { io, env, clock, random } = deps;
-  const path: string | undefined = settings.of(placeFlags.kubeconfig);
-  const context: string | undefined = settings.of(placeFlags.context);
-  const source = { ...(path === undefined ? {} : { path }), ...(context === undefined ? {} : { context }) };
-  const access = await loadKubeAccess(source, { clock, env });
+  const place = { kubeconfig: settings.of(placeFlags.kubeconfig), context: settings.of(placeFlags.context) };
   // Flux takes over the fields of managers that begin with "kubectl", and removes those that Git does not have: a
   // `kubectl patch` of spec.suspend is undone at the next reconcile. Fields of any other manager stay, as long as Git does
   // not set them. Argo CD ignores fields that Git does not set, whoever wrote them.
-  const userAgent = `northflank-operator/${version} ${verb}`;
-  const client = createKubeClient({ access, clock, userAgent, fieldManager: cliFieldManager });
+  const cluster = await openCluster(place, deps, { verb, fieldManager: cliFieldManager });
   const progress = createProgress(io);
   const print = (write: (text: string) => void, line: string) => {
     progress.clear();
     write(`${plainLine(line)}\n`);
   };
   return {
-    client,
+    client: cluster.client,
     clock,
     random,
     io,
     progress,
-    namespace: settings.of(placeFlags.namespace) ?? access.namespace,
+    namespace: settings.of(placeFlags.namespace) ?? cluster.namespace,
     isColored: io.isTerminal && (env.NO_COLOR ?? "") === "" && env.TERM !== "dumb",
     say: (line) => print(io.out, line),
     complain: (line) => print(io.err, `northflank-operator ${verb}: ${line}`),
     [Symbol.asyncDispose]: async () => {
       progress.clear();
-      await client[Symbol.asyncDispose]();
-      access.close?.();
+      await cluster[Symbol.asyncDispose]();
     },
   };
 }
@@ -122,8 +117,6 @@ export function missingText({ kind, namespace, name }: ObjectPlace): string {
   return `there is no ${kind.type.kind} "${name}" in the namespace "${namespace}"`;
 }
 
-const pageSize = 500;
-// A server whose list does not end is not followed for ever.
 const mostPages = 2_000;
 
 /** All objects of a kind, sorted by namespace and name. */
@@ -132,19 +125,8 @@ export async function listObjects(
   kind: KindDefinition,
   where: { readonly namespace: string | undefined; readonly selector?: string | undefined },
 ): Promise<readonly FoundObject[]> {
-  const found: ReadObject[] = [];
-  let next: string | undefined;
-  for (let page = 0; page < mostPages; page++) {
-    const list = await client.list<ReadObject>(kind.type, {
-      limit: pageSize,
-      ...(where.namespace === undefined ? {} : { namespace: where.namespace }),
-      ...(where.selector === undefined ? {} : { labelSelector: where.selector }),
-      ...(next === undefined ? {} : { continue: next }),
-    });
-    found.push(...list.items);
-    next = list.metadata.continue;
-    if (next === undefined || next === "") break;
-  }
+  const options = present({ namespace: where.namespace, labelSelector: where.selector });
+  const found = await listAll<ReadObject>(client, kind.type, { ...options, mostPages });
   const places = found.map((object) => {
     const { name, namespace = "" } = object.metadata;
     return { kind, namespace, name, object };
