@@ -2,6 +2,7 @@
 import type { NorthflankConnection } from "../api/connection.ts";
 import { present } from "../util/present.ts";
 import type { AccountBudget } from "./budget-report.ts";
+import { textAt, timeAt } from "./verbs/fields.ts";
 
 /**
  * The budget as the statuses of connections have it: what Northflank returned last, in coarse steps. Connections that
@@ -36,9 +37,9 @@ function seenOf({ metadata, spec, status }: Partial<NorthflankConnection>): Seen
   const { namespace = "", name = "" } = metadata ?? {};
   const connection = `${namespace}/${name}`;
   const rateLimit = objectOf(status?.rateLimit);
-  const observedMs = timeOf(rateLimit.observedTime) ?? Number.NEGATIVE_INFINITY;
-  const poolName = textOf(objectOf(spec?.budget).poolName);
-  const [, url, team] = /^(.*), team ([^,]+)$/.exec(textOf(status?.acceptedFor) ?? "") ?? [];
+  const observedMs = timeAt(rateLimit.observedTime) ?? Number.NEGATIVE_INFINITY;
+  const poolName = textAt(objectOf(spec?.budget).poolName);
+  const [, url, team] = /^(.*), team ([^,]+)$/.exec(textAt(status?.acceptedFor) ?? "") ?? [];
   const ofTeam = team === undefined ? `connection ${connection}` : `team ${team} at ${url}`;
   const account = poolName === undefined ? ofTeam : `pool ${poolName} of namespace ${namespace}`;
   return { account, connection, status: objectOf(status), observedMs };
@@ -47,7 +48,7 @@ function seenOf({ metadata, spec, status }: Partial<NorthflankConnection>): Seen
 function accountOf(account: string, seen: readonly Seen[], now: number): AccountBudget {
   const newest = seen.reduce((latest, one) => (one.observedMs > latest.observedMs ? one : latest));
   const rateLimit = objectOf(newest.status.rateLimit);
-  const resetMs = timeOf(rateLimit.resetTime);
+  const resetMs = timeAt(rateLimit.resetTime);
   const isOver = resetMs !== undefined && resetMs <= now;
   const common = {
     account,
@@ -73,7 +74,7 @@ function spentIn(budget: Fields): Partial<AccountBudget> {
     deferred: countOf(budget.deferred),
     pollStretch: factorOf(budget.pollStretch),
     checkStretch: factorOf(budget.checkStretch),
-    message: textOf(budget.message),
+    message: textAt(budget.message),
     classes: budget.spent === undefined ? undefined : classes.sort((left, right) => right.requests - left.requests),
   });
 }
@@ -84,21 +85,12 @@ function objectOf(value: unknown): Fields {
   return typeof value === "object" && value !== null ? (value as Fields) : {};
 }
 
-function textOf(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" ? value : undefined;
-}
-
 function countOf(value: unknown): number | undefined {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 }
 
 /** `"1.5"` */
 function factorOf(value: unknown): number | undefined {
-  const text = textOf(value);
+  const text = textAt(value);
   return text !== undefined && /^\d{1,6}(?:\.\d+)?$/.test(text) ? Number(text) : undefined;
-}
-
-function timeOf(value: unknown): number | undefined {
-  const timeMs = Date.parse(textOf(value) ?? "");
-  return Number.isNaN(timeMs) ? undefined : timeMs;
 }

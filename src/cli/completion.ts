@@ -1,9 +1,9 @@
 // pure
 import type { KindDefinition } from "../api/kinds.ts";
-import { northflankConnections, northflankDeployments, northflankJobRuns, northflankJobs } from "../api/names.ts";
+import { northflankConnections } from "../api/names.ts";
 import { type Flag, isSwitch, readSettings } from "../flags.ts";
 import type { CommandDescription } from "./command.ts";
-import { kindNamed, kindOfWord } from "./verbs/objects.ts";
+import { kindNamed, kindOfWord, plainWordOf } from "./verbs/objects.ts";
 
 /** One word that may stand at the cursor. */
 export interface Candidate {
@@ -149,19 +149,11 @@ function decideObject(
   }
   const [only, ...others] = taken;
   if (others.length === 0) return objects(only, "");
-  return wordsOf(taken.flatMap((kind) => wordsOfKind(kind).map((value) => ({ value, description: kind.type.kind }))));
-}
-
-/** The word that is offered for a kind, besides its short name. */
-const plainWords: Readonly<Record<string, string>> = {
-  [northflankConnections.kind]: "connection",
-  [northflankDeployments.kind]: "deployment",
-  [northflankJobs.kind]: "job",
-  [northflankJobRuns.kind]: "run",
-};
-
-function wordsOfKind({ type, shortName }: KindDefinition): readonly string[] {
-  return [`${plainWords[type.kind]}s`, shortName];
+  return wordsOf(
+    taken.flatMap((kind) =>
+      [plainWordOf(kind), kind.shortName].map((value) => ({ value, description: kind.type.kind })),
+    ),
+  );
 }
 
 /** The arguments before the cursor, read as the command reads them. What is wrong with them is said when it runs. */

@@ -3,6 +3,7 @@ import { northflankJobRuns, reconcileRequestedAt } from "../../api/names.ts";
 import { flag, Refusal, switchFlag } from "../../flags.ts";
 import { isKubeError } from "../../kube/errors.ts";
 import { readableRunId } from "../../northflank/run-view.ts";
+import { present } from "../../util/present.ts";
 import type { ExitCode } from "../io.ts";
 import { type EditDecision, editObject } from "./edit.ts";
 import {
@@ -19,9 +20,10 @@ import type { Selection } from "./objects.ts";
 import { kindNamed } from "./objects.ts";
 import { Refused, Wrong } from "./refused.ts";
 import { readSelectionArguments } from "./selection.ts";
-import { type FoundObject, readSelection, type Session } from "./session.ts";
+import { type FoundObject, readSome, type Session } from "./session.ts";
 import type { Verb } from "./verb.ts";
 import { placeFlags, selectionFlags, timeoutFlag } from "./verb-flags.ts";
+import type { Goal } from "./verdict.ts";
 import { waitFor } from "./wait-for.ts";
 
 const runKind = kindNamed(northflankJobRuns.kind);
@@ -65,15 +67,10 @@ failed is retried. A suspended object and a run that has ended are refused.`,
   read: readFor(kinds),
   run: async (input, session) => {
     const now = session.clock.now();
-    const { code, edited } = await editAll(session, input.selection, (object) =>
-      decideReconcile(object, newRequest(object, now)),
-    );
-    if (code !== 0 || !input.isWaiting) return code;
-    const awaited = edited.map((found) => {
-      const handledRequest = textAt(found.object, "metadata", "annotations", reconcileRequestedAt);
-      return { ...found, goal: handledRequest === undefined ? {} : { handledRequest } };
+    const decide = (object: ReadObject) => decideReconcile(object, newRequest(object, now));
+    return await editAndWait(session, input, decide, ({ object }) => {
+      return present({ handledRequest: textAt(object, "metadata", "annotations", reconcileRequestedAt) });
     });
-    return waitFor(session, awaited, input.timeoutMs);
   },
 };
 
@@ -102,15 +99,13 @@ Sets spec.suspend to false: the object is reconciled at once.`,
   exits: `${exits}, or with --wait one has failed or the time is over`,
   flags: { own: { ...waitFlags, ...selectionFlags, ...placeFlags }, secret: [] },
   read: readFor(kinds),
-  run: async (input, session) => {
-    const { code, edited } = await editAll(session, input.selection, (object) => decideSuspend(object, false));
-    if (code !== 0 || !input.isWaiting) return code;
-    return waitFor(
+  run: (input, session) =>
+    editAndWait(
       session,
-      edited.map((found) => ({ ...found, goal: {} })),
-      input.timeoutMs,
-    );
-  },
+      input,
+      (object) => decideSuspend(object, false),
+      () => ({}),
+    ),
 };
 
 const waitForEnd = switchFlag("wait", "wait until the runs have ended, whatever their results");
@@ -126,15 +121,7 @@ refused.`,
   exits: `${exits}, or with --wait the time is over`,
   flags: { own: { wait: waitForEnd, timeout: timeoutFlag, ...selectionFlags, ...placeFlags }, secret: [] },
   read: readFor([runKind]),
-  run: async (input, session) => {
-    const { code, edited } = await editAll(session, input.selection, decideAbort);
-    if (code !== 0 || !input.isWaiting) return code;
-    return waitFor(
-      session,
-      edited.map((found) => ({ ...found, goal: { isAnyEnd: true } })),
-      input.timeoutMs,
-    );
-  },
+  run: (input, session) => editAndWait(session, input, decideAbort, () => ({ isAnyEnd: true })),
 };
 
 const runId = (value: string): string | Refusal => {
@@ -193,14 +180,26 @@ async function readOnly(
   return selection instanceof Wrong ? selection : { selection };
 }
 
+/** Changes all objects, and waits for them where that was asked for. */
+async function editAndWait(
+  session: Session,
+  { selection, isWaiting, timeoutMs }: Input,
+  decide: (object: ReadObject) => EditDecision,
+  goalOf: (edited: FoundObject) => Goal,
+): Promise<ExitCode> {
+  const { code, edited } = await editAll(session, selection, decide);
+  if (code !== 0 || !isWaiting) return code;
+  const awaited = edited.map((found) => ({ ...found, goal: goalOf(found) }));
+  return await waitFor(session, awaited, timeoutMs);
+}
+
 /** Changes all objects one after the other. One that cannot be changed is said, and does not keep the others from it. */
 async function editAll(
   session: Session,
   selection: Selection,
   decide: (object: ReadObject) => EditDecision,
 ): Promise<{ readonly code: ExitCode; readonly edited: readonly FoundObject[] }> {
-  const found = await readSelection(session, selection);
-  if (found.length === 0) throw new Refused(`no objects found in the namespace "${session.namespace}"`);
+  const found = await readSome(session, selection);
   const edited: FoundObject[] = [];
   for (const each of found) {
     try {

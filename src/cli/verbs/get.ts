@@ -8,7 +8,7 @@ import { columnsOf, namespaceColumn } from "./get-columns.ts";
 import type { Selection } from "./objects.ts";
 import { Wrong } from "./refused.ts";
 import { readSelectionArguments } from "./selection.ts";
-import { type FoundObject, readSelection, type Session } from "./session.ts";
+import { type FoundObject, noneText, readSelection, type Session } from "./session.ts";
 import { formatTable } from "./table.ts";
 import type { Verb } from "./verb.ts";
 import { givenNamespace, placeFlags, selectionFlags } from "./verb-flags.ts";
@@ -54,7 +54,7 @@ or their names and short names in kubectl. It reads the cluster, and sends nothi
     const found = await readSelection(session, selection);
     if (found.length === 0 && (format === "table" || format === "wide")) {
       const isEverywhere = selection.kind === "kinds" && selection.isEveryNamespace;
-      session.complain(isEverywhere ? "no objects found" : `no objects found in the namespace "${session.namespace}"`);
+      session.complain(isEverywhere ? "no objects found" : noneText(session));
       return 0;
     }
     session.io.out(formatObjects(found, { format, selection, session }));

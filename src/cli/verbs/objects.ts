@@ -32,13 +32,18 @@ export type AskedObjects =
   /** One sentence. */
   | { readonly kind: "problem"; readonly problem: string };
 
-/** Words for a kind besides those that its CRD declares, for people. */
+/** Words for a kind besides those that its CRD declares, for people; the first one is offered by completion. */
 const plainWords: Readonly<Record<string, readonly string[]>> = {
-  [northflankConnections.kind]: ["connection", "connections", "conn"],
-  [northflankDeployments.kind]: ["deployment", "deployments", "deploy"],
-  [northflankJobs.kind]: ["job", "jobs"],
-  [northflankJobRuns.kind]: ["jobrun", "jobruns", "run", "runs"],
+  [northflankConnections.kind]: ["connections", "connection", "conn"],
+  [northflankDeployments.kind]: ["deployments", "deployment", "deploy"],
+  [northflankJobs.kind]: ["jobs", "job"],
+  [northflankJobRuns.kind]: ["runs", "run", "jobruns", "jobrun"],
 };
+
+/** The word for a kind that people read: `runs`. */
+export function plainWordOf({ type }: KindDefinition): string {
+  return plainWords[type.kind]?.[0] ?? type.plural;
+}
 
 /** Every word that means a kind: plural, singular, short name, and plain words. Case does not count. */
 export function wordsOfKind({ type, singular, shortName }: KindDefinition): readonly string[] {
@@ -102,7 +107,7 @@ function parsePairs(args: readonly string[], allowed: readonly KindDefinition[])
     }
     const kind = readKind(word, allowed);
     if (typeof kind === "string") return { kind: "problem", problem: kind };
-    const [parsed] = [objectsOf(kind, [name])];
+    const parsed = objectsOf(kind, [name]);
     if (parsed.kind !== "objects") return parsed;
     objects.push(...parsed.objects);
   }

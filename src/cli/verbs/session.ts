@@ -93,6 +93,18 @@ export async function readSelection(session: Session, selection: Selection): Pro
   return lists.flat();
 }
 
+/** The same where at least one is expected: `Refused` for none. */
+export async function readSome(session: Session, selection: Selection): Promise<readonly FoundObject[]> {
+  const found = await readSelection(session, selection);
+  if (found.length === 0) throw new Refused(noneText(session));
+  return found;
+}
+
+/** `no objects found in the namespace "shop"` */
+export function noneText({ namespace }: Pick<Session, "namespace">): string {
+  return `no objects found in the namespace "${namespace}"`;
+}
+
 /** Reads one object; `Refused` where it does not exist. */
 export async function readObject(session: Session, place: ObjectPlace): Promise<FoundObject> {
   const object = await findObject(session, place);

@@ -1,8 +1,8 @@
 import { kinds } from "../../api/kinds.ts";
 import type { Selection } from "./objects.ts";
-import { Refused, Wrong } from "./refused.ts";
+import { Wrong } from "./refused.ts";
 import { readSelectionArguments } from "./selection.ts";
-import { readSelection } from "./session.ts";
+import { readSome } from "./session.ts";
 import type { Verb } from "./verb.ts";
 import { placeFlags, selectionFlags, timeoutFlag } from "./verb-flags.ts";
 import { waitFor } from "./wait-for.ts";
@@ -30,8 +30,7 @@ line for each is printed when it is decided.`,
     return selection instanceof Wrong ? selection : { selection, timeoutMs: settings.of(own.timeout) };
   },
   run: async ({ selection, timeoutMs }, session) => {
-    const found = await readSelection(session, selection);
-    if (found.length === 0) throw new Refused(`no objects found in the namespace "${session.namespace}"`);
+    const found = await readSome(session, selection);
     return waitFor(
       session,
       found.map((each) => ({ ...each, goal: {} })),

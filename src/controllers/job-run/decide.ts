@@ -250,9 +250,9 @@ export function decideRestored(situation: Situation, leftMs: number): RunResult 
 
 /** The ledger, or a 429, says not before `retryAfterMs`: waiting, never a failure. */
 export function decideNoQuota(situation: Situation, { retryAfterMs, ceiling }: QuotaRefusal): RunResult {
-  const quota = ceiling === undefined ? "request quota" : `limit of ${ceiling} requests per hour`;
-  const whose = ceiling === undefined ? "account" : "connection";
-  const message = `The ${whose}'s ${quota} does not allow ${wantedNow(situation.object)} now.`;
+  const limit =
+    ceiling === undefined ? "The account's request quota" : `The connection's limit of ${ceiling} requests per hour`;
+  const message = `${limit} does not allow ${wantedNow(situation.object)} now.`;
   return waiting("WaitingForQuota", message, {
     next: recheckAsking(situation, retryAfterMs),
     isOutcomeUnknown: situation.state === "unknown",
