@@ -257,7 +257,7 @@ const whoWaits: RowSpec = {
     },
     {
       title: "Requests that wait for quota",
-      about: "Requests that were deferred and are due soon, by account.",
+      about: "Requests that were deferred and are still to be sent, by account.",
       view: "time",
       queries: [{ expr: `max by (pool) (${of("northflank_operator_api_budget_waiting")})`, legend: "{{pool}}" }],
       width: 8,

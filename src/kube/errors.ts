@@ -78,6 +78,14 @@ export function isKubeError(error: unknown, ...codes: readonly KubeErrorCode[]):
   return error instanceof KubeError && (codes.length === 0 || codes.includes(error.code));
 }
 
+/**
+ * A call to the API server that did not succeed for reasons of its own: the network, load, permissions, other clients. Not
+ * one that it rejected as invalid (422), which the program itself has to answer for.
+ */
+export function isFailedCall(error: unknown): error is KubeError {
+  return isKubeError(error) && error.code !== "invalid";
+}
+
 /** `ENOENT` and the like: safe to show, while messages of the system may quote anything. */
 export function systemCode(error: unknown): string | undefined {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;

@@ -1,7 +1,7 @@
 import type { Misfits } from "../api/misfits.ts";
 import type { EventDraft, EventSink } from "../controllers/reconcile/events.ts";
 import { invalidSpecMessage, type SpecProblem } from "../controllers/reconcile/spec-validation.ts";
-import { isKubeError, KubeError } from "../kube/errors.ts";
+import { isFailedCall, isKubeError, KubeError } from "../kube/errors.ts";
 import type { KubeObject } from "../kube/types.ts";
 import { isNorthflankError } from "../northflank/errors.ts";
 import type { Reconcile } from "../runtime/controller.ts";
@@ -89,7 +89,7 @@ function warning(reason: "InvalidSpec" | "ReconcileFailed", note: string): Event
 
 /** Failed calls to either API: they have a report and a back-off of their own. */
 function isOrdinary(thrown: unknown): boolean {
-  return isNorthflankError(thrown) || (isKubeError(thrown) && thrown.code !== "invalid");
+  return isNorthflankError(thrown) || isFailedCall(thrown);
 }
 
 const refusedText =

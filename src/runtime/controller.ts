@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { isKubeError } from "../kube/errors.ts";
+import { isFailedCall, isKubeError } from "../kube/errors.ts";
 import { follow } from "../util/abort.ts";
 import { assertNever } from "../util/assert-never.ts";
 import type { Clock, Timer } from "../util/clock.ts";
@@ -251,8 +251,8 @@ async function runContained(options: ControllerOptions, key: ObjectKey, context:
   } catch (thrown) {
     const error = toError(thrown);
     if (context.signal.aborted) return { kind: "retry", error };
-    // A call to the API server that failed is expected; anything else is a bug.
-    if (!isKubeError(error) || error.code === "invalid") {
+    // Anything else is a bug.
+    if (!isFailedCall(error)) {
       options.observer?.panicked();
       const level = options.explain?.(error)?.isLogged ? "debug" : "error";
       context.log[level]({ err: error }, "reconcile panicked");

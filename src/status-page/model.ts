@@ -41,7 +41,7 @@ export interface ShownAccount {
   readonly resetInMs?: number | undefined;
   /** Why no request is sent, or one at a time; missing while requests are sent. */
   readonly closedBy?: string | undefined;
-  /** Requests that were postponed and are due soon. */
+  /** Requests that were postponed and are still to be sent. */
   readonly waiting: number;
   /** How many times longer than usual. */
   readonly pollStretch: number;

@@ -40,7 +40,8 @@ function summary({ checks: all, stalled, accounts: { items } }: StatusModel): Ht
   const broken = all.filter(({ ok }) => !ok).length;
   const down = items.filter(({ closedBy }) => closedBy !== undefined).length;
   if (broken > 0) return html`<p class="big bad">Not ready: ${count(broken, "check")} failed.</p>`;
-  if (stalled.total > 0) return html`<p class="big bad">${count(stalled.total, "object")} need an action.</p>`;
+  if (stalled.total > 0)
+    return html`<p class="big bad">${count(stalled.total, "object")} ${stalled.total === 1 ? "needs" : "need"} an action.</p>`;
   if (down > 0) return html`<p class="big warn">${count(down, "account")} cannot send requests now.</p>`;
   return html`<p class="big good">Working. No object needs an action.</p>`;
 }
@@ -91,7 +92,7 @@ function account(shown: ShownAccount): Html {
   const stretches = [
     pollStretch > 1.05 ? `Polls are ${factor(pollStretch)} times less frequent.` : "",
     checkStretch > 1.05 ? `Drift checks are ${factor(checkStretch)} times less frequent.` : "",
-    waiting > 0 ? `${count(waiting, "request")} were postponed and are due soon.` : "",
+    waiting > 0 ? `Postponed and still to be sent: ${count(waiting, "request")}.` : "",
   ].filter((text) => text !== "");
   return html`<div class="card"><h3>${cut(pool, 160)}</h3>
 <p>${quotaText(shown)}</p>

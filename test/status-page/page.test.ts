@@ -114,6 +114,8 @@ describe("the page", () => {
     expect(firstLine(calm)).toBe("Working. No object needs an action.");
     expect(firstLine(statusModel({ stalled: nothing }))).toBe("1 account cannot send requests now.");
     expect(firstLine(statusModel())).toBe("3 objects need an action.");
+    const one = { items: statusModel().stalled.items.slice(0, 1), total: 1 };
+    expect(firstLine({ ...statusModel(), stalled: one })).toBe("1 object needs an action.");
     expect(firstLine(statusModel({ checks: [broken] }))).toBe("Not ready: 1 check failed.");
   });
 
@@ -122,7 +124,7 @@ describe("the page", () => {
     for (const line of [
       "This replica is the leader.",
       "195 of 1000 requests left. The operator sent 611, other clients about 194. Reset in 11m.",
-      "Polls are 2.4 times less frequent. Drift checks are 6.1 times less frequent. 14 requests were postponed and are due soon.",
+      "Polls are 2.4 times less frequent. Drift checks are 6.1 times less frequent. Postponed and still to be sent: 14 requests.",
       "RunList shop/etl",
       "for 47m · next check in 20s",
       "for 3h10m · next check in 23m",

@@ -76,11 +76,16 @@ export function addressInvalid(problem: string): Blocked {
 }
 
 /** The API refused the token, and the Secret still holds it. */
-export function authenticationFailed(title: string, recheckAfterMs: number): Blocked {
+export function authenticationFailed(
+  { title, namespace }: { readonly title: string; readonly namespace: string },
+  recheckAfterMs: number,
+): Blocked {
+  // The operator-wide token is of no namespace, and has no connection.
+  const request = namespace === "" ? "" : ", or request a reconcile of the connection";
   // No time in it: each waiting object reads the Secret every minute, and a message that changes is a write for each.
   const message =
     `Northflank rejected the token of ${title} (401); the same token is not sent again for about ` +
-    `${formatDuration(slowProbeMs)}. Put a valid token into the Secret, or request a reconcile of the connection.`;
+    `${formatDuration(slowProbeMs)}. Put a valid token into the Secret${request}.`;
   return blocked({ kind: "stalled", reason: "AuthenticationFailed", message }, recheckAfterMs, secretPause);
 }
 

@@ -209,7 +209,7 @@ export class ConnectionAccounts implements Accounts {
       return tooManyRefused({ ...source, limit: maxRefusedPerHour }, this.#nextReadMs());
     }
     const { account, token } = this.#openAccount(source, read.token);
-    if (!probe && !this.#tokens.mayUse(token)) return authenticationFailed(source.title, this.#nextReadMs());
+    if (!probe && !this.#tokens.mayUse(token)) return authenticationFailed(source, this.#nextReadMs());
     const { secretResourceVersion } = read;
     if (secretResourceVersion === undefined) return { kind: "usable", account };
     if (secretResourceVersion === source.acceptedSecret) token.wasAccepted = true;

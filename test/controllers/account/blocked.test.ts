@@ -52,7 +52,18 @@ test.each([
     "waiting/WaitingForConnection",
     ['Connection "main" is not ready (InvalidSpec)', "not on the list"],
   ],
-  ["a refused token", authenticationFailed(title, 1), "stalled/AuthenticationFailed", [title, "Put a valid token"]],
+  [
+    "a refused token",
+    authenticationFailed({ title, namespace: "shop" }, 1),
+    "stalled/AuthenticationFailed",
+    [title, "Put a valid token", "reconcile of the connection"],
+  ],
+  [
+    "the refused operator-wide token",
+    authenticationFailed({ title, namespace: "" }, 1),
+    "stalled/AuthenticationFailed",
+    [title, "Put a valid token into the Secret."],
+  ],
   [
     "a Secret that is missing",
     secretUnusable(title, { kind: "unusable", reason: "SecretNotFound", problem: 'Secret "x" does not exist' }, 1),
