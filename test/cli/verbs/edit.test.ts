@@ -1,8 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { northflankDeployments } from "../../../src/api/names.ts";
-import { systemClock } from "../../../src/util/clock.ts";
 import { deployment } from "../../support/builders.ts";
-import { startVerbScene, type VerbScene } from "../../support/verb-scene.ts";
+import { fasterClock, startVerbScene, type VerbScene } from "../../support/verb-scene.ts";
 
 let scene: VerbScene;
 beforeAll(async () => {
@@ -11,10 +10,7 @@ beforeAll(async () => {
 afterEach(() => scene.clear());
 afterAll(() => scene[Symbol.asyncDispose]());
 
-const fast = {
-  ...systemClock,
-  setTimer: (callback: () => void, ms: number) => systemClock.setTimer(callback, ms / 50),
-};
+const fast = fasterClock(50);
 const run = (...args: readonly string[]) => scene.run(args, { clock: fast });
 const read = () => scene.client.get<never>(northflankDeployments, { namespace: "shop", name: "api" });
 let callsBefore = 0;

@@ -1,8 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { northflankJobRuns } from "../../../src/api/names.ts";
-import { systemClock } from "../../../src/util/clock.ts";
 import { jobObject } from "../../support/builders.ts";
-import { startVerbScene, type VerbScene } from "../../support/verb-scene.ts";
+import { fasterClock, startVerbScene, type VerbScene } from "../../support/verb-scene.ts";
 
 let scene: VerbScene;
 beforeAll(async () => {
@@ -11,10 +10,7 @@ beforeAll(async () => {
 afterEach(() => scene.clear());
 afterAll(() => scene[Symbol.asyncDispose]());
 
-const fast = {
-  ...systemClock,
-  setTimer: (callback: () => void, ms: number) => systemClock.setTimer(callback, ms / 50),
-};
+const fast = fasterClock(50);
 const runs = async () => (await scene.client.list(northflankJobRuns, { namespace: "shop" })).items;
 const start = (...args: readonly string[]) => scene.run(["start", ...args], { clock: fast });
 

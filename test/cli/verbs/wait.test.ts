@@ -10,7 +10,7 @@ import { systemClock } from "../../../src/util/clock.ts";
 import { runDefaults } from "../../support/builders.ts";
 import { capturedIo } from "../../support/captured-io.ts";
 import { strictFake } from "../../support/strict-fake.ts";
-import { startVerbScene, type VerbOptions, type VerbScene } from "../../support/verb-scene.ts";
+import { fasterClock, startVerbScene, type VerbOptions, type VerbScene } from "../../support/verb-scene.ts";
 
 let scene: VerbScene;
 let count = 0;
@@ -170,10 +170,7 @@ describe("wait", () => {
 
   test("shows on a terminal where the object stands, and erases that before the last line", async () => {
     const run = await storeRun(running);
-    const clock = {
-      ...systemClock,
-      setTimer: (callback: () => void, ms: number) => systemClock.setTimer(callback, ms / 20),
-    };
+    const clock = fasterClock(20);
     const printed: string[] = [];
     const { result } = waiting([`nfrun/${nameOf(run)}`], {
       isTerminal: true,
@@ -188,10 +185,7 @@ describe("wait", () => {
 
   test("says once when the operator does not observe the object", async () => {
     const run = await storeRun(undefined);
-    const clock = {
-      ...systemClock,
-      setTimer: (callback: () => void, ms: number) => systemClock.setTimer(callback, ms / 200),
-    };
+    const clock = fasterClock(200);
     const { code, err } = await scene.run(["wait", `nfrun/${nameOf(run)}`, "--timeout", "90s"], { clock });
     expect(code).toBe(1);
     expect(err.split("\n").filter((line) => line.includes("is the operator running"))).toHaveLength(1);
@@ -249,10 +243,7 @@ describe("an API server that restarts, and so", () => {
   ])("%s, does not end the wait", async (_, fault) => {
     const run = await storeRun(running);
     // Five times faster: back-off and all.
-    const clock = {
-      ...systemClock,
-      setTimer: (callback: () => void, ms: number) => systemClock.setTimer(callback, ms / 5),
-    };
+    const clock = fasterClock(5);
     const { result, isWatching } = waiting([`nfrun/${nameOf(run)}`], { clock });
     await isWatching();
     let refused = 0;
@@ -269,10 +260,7 @@ describe("an API server that restarts, and so", () => {
 
   test("lost the object meanwhile, is found to have done so", async () => {
     const run = await storeRun(running);
-    const clock = {
-      ...systemClock,
-      setTimer: (callback: () => void, ms: number) => systemClock.setTimer(callback, ms / 5),
-    };
+    const clock = fasterClock(5);
     const { result, isWatching } = waiting([`nfrun/${nameOf(run)}`], { clock });
     await isWatching();
     let refused = 0;
@@ -285,10 +273,7 @@ describe("an API server that restarts, and so", () => {
 
   test("a missing permission to watch ends it, in one sentence", async () => {
     const run = await storeRun(running);
-    const clock = {
-      ...systemClock,
-      setTimer: (callback: () => void, ms: number) => systemClock.setTimer(callback, ms / 50),
-    };
+    const clock = fasterClock(50);
     const { metadata } = run;
     scene.sandbox.fault = ({ method, path }) =>
       method === "GET" && !path.endsWith(`/${metadata.name}`) ? status(403, "Forbidden") : undefined;
